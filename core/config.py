@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one generation is asked to do: frozen, validated where it is written, no torch."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from .errors import ImageInputError, InvalidRequestError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_PROMPT_CHARACTERS = 1000
+"""Longer prompts are refused; CLIP reads about 300 characters of them anyway."""
+
+MIN_RESOLUTION, MAX_RESOLUTION = 16, 512
+MAX_STEPS = 1024
+MAX_COUNT = 64
+MAX_TEXTURE_SIZE = 8192
+MAX_SEED = 2**31 - 1
+"""Blender integer properties are signed 32-bit, so a larger seed could not be stored."""
+
+SamplerName = Literal["heun", "dpmpp_2m"]
+Convention = Literal["openai", "diffusers"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerConfig:
+    """How the diffusion ODE is integrated; see docs/decisions.md for each default."""
+
+    method: SamplerName = "dpmpp_2m"
+    """`heun` is the published sampler (2n - 1 evaluations); `dpmpp_2m` costs n evaluations."""
+    num_steps: int = 24
+    guidance_scale: float = 15.0
+    """Classifier-free guidance weight; 1.0 disables guidance and halves the cost."""
+    sigma_min: float = 1e-3
+    sigma_max: float = 160.0
+    rho: float = 7.0
+    convention: Convention = "openai"
+    """Where OpenAI's code and diffusers differ (clamp, timesteps), which one to follow."""
+
+    def __post_init__(self) -> None:
+        if self.method not in ("heun", "dpmpp_2m"):
+            raise InvalidRequestError(f"sampler must be heun or dpmpp_2m, got {self.method!r}")
+        if self.convention not in ("openai", "diffusers"):
+            raise InvalidRequestError(
+                f"convention must be openai or diffusers, got {self.convention!r}"
+            )
+        _require_int("steps", self.num_steps, 1, MAX_STEPS)
+        _require_finite("guidance", self.guidance_scale, 0.0, 100.0)
+        _require_finite("sigma_min", self.sigma_min, 0.0, math.inf)
+        _require_finite("sigma_max", self.sigma_max, 0.0, math.inf)
+        _require_finite("rho", self.rho, 1.0, 100.0)
+        if not 0.0 < self.sigma_min < self.sigma_max:
+            raise InvalidRequestError(
+                f"need 0 < sigma_min < sigma_max, got {self.sigma_min} and {self.sigma_max}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceImage:
+    """A decoded picture that conditions a generation."""
+
+    pixels: NDArray[np.uint8]
+    """sRGB with straight alpha, first row at the top, [H, W, 4]."""
+    source: str
+    """Where it came from, for messages and for the record on the object."""
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 4:
+            raise ImageInputError(self.source, f"expected [H, W, 4], got {self.pixels.shape}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One prompt or picture, and everything that decides what comes out of it."""
+
+    prompt: str = ""
+    image: ReferenceImage | None = None
+    pack: str = "starter"
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    seed: int = 0
+    """Of the first variant; variant i uses seed + i. Same on every device, not Shap-E's seeds."""
+    count: int = 1
+    resolution: int = 128
+    """Samples of the signed distance per axis of the grid."""
+    texture_size: int = 1024
+    """Pixels per side of the baked base colour; 0 leaves only the colour attribute."""
+    target_size: float = 1.0
+    """Largest dimension of the result in metres."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the best one present."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.image is None:
+            _require_prompt(self.prompt)
+        _require_int("seed", self.seed, 0, MAX_SEED)
+        _require_int("count", self.count, 1, MAX_COUNT)
+        if self.seed + self.count - 1 > MAX_SEED:
+            raise InvalidRequestError(f"seed {self.seed} leaves no room for {self.count} variants")
+        _require_int("resolution", self.resolution, MIN_RESOLUTION, MAX_RESOLUTION)
+        if self.texture_size != 0:
+            _require_int("texture size", self.texture_size, 64, MAX_TEXTURE_SIZE)
+        _require_finite("target size", self.target_size, 1e-4, 1e4)
+        if self.precision not in ("auto", "fp32", "bf16", "fp16"):
+            raise InvalidRequestError(
+                f"precision must be auto, fp32, bf16 or fp16, got {self.precision!r}"
+            )
+
+
+def _require_prompt(prompt: str) -> None:
+    if not prompt.strip():
+        raise InvalidRequestError("the prompt is empty: describe one object, such as 'a red chair'")
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequestError(
+            f"the prompt has {len(prompt)} characters: shorten it to {MAX_PROMPT_CHARACTERS}"
+        )
+    for character in prompt:
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r":
+            raise InvalidRequestError(
+                f"the prompt contains the unprintable character {character!r}: delete it"
+            )
+
+
+def _require_int(name: str, value: int, low: int, high: int) -> None:
+    # bool is an int to Python, and a numpy or float NaN would pass a bare comparison.
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidRequestError(
+            f"{name} must be a whole number from {low} to {high}, got {value!r}"
+        )
+
+
+def _require_finite(name: str, value: float, low: float, high: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not low <= value <= high:
+        limit = f" to {high:g}" if math.isfinite(high) else " up"
+        raise InvalidRequestError(f"{name} must be a number from {low:g}{limit}, got {value!r}")

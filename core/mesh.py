@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The values that cross from core to Blender: plain numpy, checked once, no torch.
+
+Axes are Blender's: right-handed, Z up, the front of the object faces -Y. Lengths are metres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextureData:
+    """A base colour image and where each face corner lies on it."""
+
+    pixels: NDArray[np.uint8]
+    """sRGB-encoded RGBA, alpha 255, first row at the bottom (v = 0), [S, S, 4]."""
+    corner_uvs: NDArray[np.float32]
+    """UV of each corner of each face, in [0, 1], origin bottom left, [F, 3, 2]."""
+    num_islands: int
+    """Number of UV islands."""
+
+    def __post_init__(self) -> None:
+        size = len(self.pixels)
+        if self.pixels.shape != (size, size, 4) or self.pixels.dtype != np.uint8:
+            raise ValueError(f"expected uint8 [S, S, 4], got {self.pixels.shape}")
+        if self.corner_uvs.shape != (len(self.corner_uvs), 3, 2):
+            raise ValueError(f"expected [F, 3, 2] UVs, got {self.corner_uvs.shape}")
+        if not np.isfinite(self.corner_uvs).all():
+            raise ValueError("UVs contain values that are not numbers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshData:
+    """A closed triangle mesh with colours, standing on z = 0, centred on the Z axis."""
+
+    vertices: NDArray[np.float32]
+    """Positions in metres, [V, 3]."""
+    faces: NDArray[np.int32]
+    """Vertex indices, counter-clockwise seen from outside, [F, 3]."""
+    normals: NDArray[np.float32]
+    """Unit normals pointing outward, [V, 3]."""
+    vertex_colors: NDArray[np.float32]
+    """Linear Rec.709 RGB in [0, 1] (Blender's colour attribute convention), [V, 3]."""
+    texture: TextureData | None = None
+
+    def __post_init__(self) -> None:
+        num_vertices = len(self.vertices)
+        for name in ("vertices", "normals", "vertex_colors"):
+            values = getattr(self, name)
+            if values.shape != (num_vertices, 3) or values.dtype != np.float32:
+                raise ValueError(f"expected float32 [V, 3] {name}, got {values.shape}")
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} contain values that are not numbers")
+        if self.faces.shape != (len(self.faces), 3) or self.faces.dtype != np.int32:
+            raise ValueError(f"expected int32 [F, 3] faces, got {self.faces.shape}")
+        # foreach_set trusts its arrays: a wrong index crashes Blender or passes silently.
+        if self.faces.size and not 0 <= self.faces.min() <= self.faces.max() < num_vertices:
+            raise ValueError(f"faces point outside the {num_vertices} vertices")
+        if self.texture is not None and len(self.texture.corner_uvs) != len(self.faces):
+            raise ValueError(
+                f"{len(self.texture.corner_uvs)} UV triangles for {len(self.faces)} faces"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRecord:
+    """Everything needed to make the same mesh again; stored on the Blender object as JSON."""
+
+    prompt: str
+    image_source: str
+    seed: int
+    pack: str
+    pack_hash: str
+    """First 16 hex digits of the SHA-256 over the pack's files."""
+    settings: dict[str, str | int | float]
+    """Sampler, resolution, texture size, target size, device and precision as used."""
+    version: str
+    """Maquette's version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationResult:
+    """One finished variant."""
+
+    name: str
+    """Short object name made from the prompt."""
+    mesh: MeshData
+    record: GenerationRecord
+    stage_seconds: dict[str, float]
+    """Wall seconds by stage, in the order the stages ran."""
+    warnings: tuple[str, ...] = field(default=())
+    """Sentences for the user, such as words that the pack does not know."""
