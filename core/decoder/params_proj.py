@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Latent to MLP weights: each latent vector becomes one row of a weight matrix."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..specs import DecoderSpec
+
+
+class ParamsProj(nn.Module):
+    """Projects a latent to the generated weight matrices of the implicit MLP."""
+
+    def __init__(self, spec: DecoderSpec) -> None:
+        super().__init__()
+        self.matrices = nn.ModuleList(
+            RowProjection(rows, columns, spec.channels) for rows, columns in spec.generated_shapes()
+        )
+        if sum(rows for rows, _ in spec.generated_shapes()) != spec.num_latents:
+            raise ValueError(f"{spec.num_latents} latent vectors do not match the matrices' rows")
+
+    def forward(self, latent: Tensor) -> list[Tensor]:
+        """Return one weight matrix per generated layer, [B, rows, columns].
+
+        Args:
+            latent: [B, L, C]; the first rows make the first matrix, and so on.
+        """
+        weights = []
+        start = 0
+        for matrix in self.matrices:
+            assert isinstance(matrix, RowProjection)
+            weights.append(matrix(latent[:, start : start + matrix.num_rows]))
+            start += matrix.num_rows
+        return weights
+
+
+class RowProjection(nn.Module):
+    """One linear map per row, then a LayerNorm over columns, then a bias per row."""
+
+    def __init__(self, num_rows: int, num_columns: int, channels: int) -> None:
+        super().__init__()
+        self.num_rows = num_rows
+        self.num_columns = num_columns
+        self.weight = nn.Parameter(torch.zeros(num_rows * num_columns, channels))
+        self.bias = nn.Parameter(torch.zeros(num_rows * num_columns))
+        self.norm = nn.LayerNorm(num_columns)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Map latent vectors [B, rows, C] to a matrix [B, rows, columns]."""
+        weight = self.weight.view(self.num_rows, self.num_columns, -1)
+        latent = latent.to(weight.dtype)
+        rows = torch.einsum("brc,rkc->brk", latent, weight)
+        norm = self.norm
+        rows = F.layer_norm(rows.float(), (self.num_columns,), eps=norm.eps)
+        bias = self.bias.view(self.num_rows, self.num_columns)
+        # The bias comes after the norm, so it is a learned base matrix shared by all shapes.
+        return rows * norm.weight.float() + norm.bias.float() + bias.float()

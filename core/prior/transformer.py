@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The diffusion prior of Shap-E (arXiv:2305.02463, section 4.2): a transformer over latents.
+
+Its sequence is [condition tokens, one time token, latent tokens]; it predicts the clean latent.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..specs import PriorSpec
+from .basis import LatentBasis
+
+
+class LatentPrior(nn.Module):
+    """Predicts the clean latent from a scaled noisy one."""
+
+    def __init__(self, spec: PriorSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        width = spec.width
+        outputs = spec.token_channels * (2 if spec.predicts_variance else 1)
+        self.time_embed = MLP(width, 4 * width)
+        self.condition_norm = (
+            nn.LayerNorm(spec.condition_width) if spec.normalizes_condition else nn.Identity()
+        )
+        self.condition_in = nn.Linear(spec.condition_width, width)
+        self.pooled_in = (
+            nn.Linear(spec.num_pooled * spec.condition_width, width) if spec.num_pooled else None
+        )
+        self.latent_in = nn.Linear(spec.token_channels, width)
+        self.position_embedding = nn.Parameter(torch.zeros(spec.num_latent_tokens, width))
+        self.norm_in = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(Block(width, spec.num_heads) for _ in range(spec.num_layers))
+        self.norm_out = nn.LayerNorm(width)
+        self.latent_out = nn.Linear(width, outputs)
+        self.basis = (
+            LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
+            if spec.basis_size
+            else None
+        )
+
+    def forward(self, x: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+        """Predict the clean latent.
+
+        Args:
+            x: noisy latent divided by sqrt(sigma**2 + 1), [B, L, C].
+            timestep: index into the noise schedule, 0 (clean) to 1023, may be fractional, [B].
+            condition: pooled text as one token, image grid or word slots, [B, T, E]; zeros mean
+                unconditional.
+
+        Returns:
+            The predicted clean latent, not clamped, fp32, [B, L, C].
+        """
+        if self.basis is None:
+            return self._run(x, timestep, condition, self.spec.channels).float()
+        sigma = self.sigma(timestep)
+        scaling = self.basis.precondition(sigma)
+        noisy = x.float() * (sigma**2 + 1).sqrt()[:, None, None]
+        noisy_coefficients = self.basis.project(noisy)  # [B, K]
+        residual = self.residual(noisy_coefficients * scaling.c_in, timestep, condition)
+        return self.basis.reconstruct(
+            scaling.c_skip * noisy_coefficients + scaling.c_out * residual
+        )
+
+    def forward_with_variance(self, x: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+        """Return the clean latent and the variance logits side by side, [B, L, 2C]."""
+        return self._run(x, timestep, condition, 2 * self.spec.channels)
+
+    def residual(self, coefficients: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+        """Run the transformer on scaled basis coefficients.
+
+        Args:
+            coefficients: about unit variance each, [B, K].
+            timestep: as in `forward`, [B].
+            condition: as in `forward`, [B, T, E].
+
+        Returns:
+            The network's part of the clean coefficients, about unit variance, fp32, [B, K].
+        """
+        tokens = coefficients.unflatten(1, (self.spec.num_tokens, self.spec.token_channels))
+        out = self._run(tokens, timestep, condition, self.spec.token_channels)
+        return out.float().flatten(1)
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """Return the noise level of timesteps [B] under the exp schedule, [B]."""
+        exponent = self.spec.schedule_rate * (timestep.float() + 1) / self.spec.num_timesteps
+        return torch.expm1(exponent).sqrt()
+
+    def _run(self, x: Tensor, timestep: Tensor, condition: Tensor, num_outputs: int) -> Tensor:
+        dtype = self.latent_in.weight.dtype
+        time = self.time_embed(timestep_embedding(timestep, self.spec.width).to(dtype))
+        condition = condition.to(dtype)
+        latents = self.latent_in(x.to(dtype)) + self.position_embedding
+        if self.pooled_in is not None:
+            pooled = condition[:, : self.spec.num_pooled].flatten(1)
+            latents = latents + self.pooled_in(pooled)[:, None]
+        prompt = self.condition_in(self.condition_norm(condition))
+        h = torch.cat([prompt, time[:, None], latents], dim=1)  # [B, T + 1 + L, W]
+        h = self.norm_in(h)
+        for block in self.blocks:
+            h = block(h)
+        h = self.norm_out(h[:, -latents.shape[1] :])
+        # Samplers read only the first channels, so the rest of the projection is not computed.
+        weight, bias = self.latent_out.weight[:num_outputs], self.latent_out.bias[:num_outputs]
+        return F.linear(h, weight, bias)
+
+
+class Block(nn.Module):
+    """Pre-norm self-attention and MLP."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.norm_attn = nn.LayerNorm(width)
+        self.attn = SelfAttention(width, num_heads)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp = MLP(width, 4 * width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map tokens [B, T, W] to tokens [B, T, W]."""
+        x = x + self.attn(self.norm_attn(x))
+        return x + self.mlp(self.norm_mlp(x))
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention over all tokens, no mask.
+
+    Rows of `qkv` are ordered [q, k, v] x heads x head width; published weights interleave the
+    three per head and are reordered when they are loaded.
+    """
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map tokens [B, T, W] to tokens [B, T, W]."""
+        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, T, W / heads]
+        attended = F.scaled_dot_product_attention(q, k, v)
+        return self.out(attended.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+
+class MLP(nn.Module):
+    """Linear, exact GELU, linear."""
+
+    def __init__(self, width: int, hidden_width: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(width, hidden_width)
+        self.proj = nn.Linear(hidden_width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [..., W] to [..., W]."""
+        return self.proj(F.gelu(self.fc(x)))  # type: ignore[no-any-return]
+
+
+def timestep_embedding(timestep: Tensor, width: int, *, max_period: float = 10000.0) -> Tensor:
+    """Return [cos, sin] of the timestep at geometric frequencies, fp32, [B, width]."""
+    half = width // 2
+    steps = torch.arange(half, dtype=torch.float32, device=timestep.device)
+    angles = timestep.float()[:, None] * torch.exp(steps * (-math.log(max_period) / half))
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Architectures as plain data: the published Shap-E sizes and ours, in one dict.
+
+Numbers of the published models: openai/shap-e, `*_config.yaml` (arXiv:2305.02463, section 4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorSpec:
+    """A diffusion transformer over latents."""
+
+    num_latents: int
+    """Latent vectors per shape, L."""
+    channels: int
+    """Channels per latent vector, C."""
+    width: int
+    num_layers: int
+    num_heads: int
+    condition_width: int
+    """Channels of one condition token, E."""
+    normalizes_condition: bool
+    """LayerNorm before the condition's projection (image model)."""
+    predicts_variance: bool
+    """The output carries C further channels per latent that samplers do not read."""
+    basis_size: int = 0
+    """K > 0: the transformer works on K coefficients in a fixed orthonormal basis of latents."""
+    num_tokens: int = 0
+    """Transformer tokens that share the K coefficients; only with a basis."""
+    num_pooled: int = 0
+    """S > 0: the first S condition tokens are also projected and added to every latent token."""
+    num_timesteps: int = 1024
+    schedule_rate: float = 12.0
+    """alpha_bar(t) = exp(-schedule_rate * t), the published `exp` schedule."""
+
+    @property
+    def num_latent_tokens(self) -> int:
+        """Tokens that carry the latent through the transformer."""
+        return self.num_tokens if self.basis_size else self.num_latents
+
+    @property
+    def token_channels(self) -> int:
+        """Channels that one latent token carries in and out."""
+        return self.basis_size // self.num_tokens if self.basis_size else self.channels
+
+
+Head = Literal[
+    "signed_distance",
+    "density_coarse",
+    "density_fine",
+    "stf_color",
+    "nerf_coarse_color",
+    "nerf_fine_color",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderSpec:
+    """The projection of latents to MLP weights, and that MLP."""
+
+    num_latents: int
+    channels: int
+    hidden_width: int
+    """H, width of every hidden layer."""
+    num_generated: int
+    """Leading layers whose weight matrices come from the latent."""
+    num_hidden: int
+    """Hidden layers in all; one linear layer follows."""
+    position_frequencies: int
+    """Octaves of the positional encoding, E = 3 + 6 * octaves."""
+    direction_frequencies: int = 0
+    """Octaves of the view direction's encoding; 0 means that the field ignores directions."""
+    direction_layer: int = -1
+    """Layer whose input the encoded direction is appended to."""
+    heads: tuple[tuple[Head, int], ...] = (("signed_distance", 1), ("stf_color", 3))
+    """Output channels in order, each with its width."""
+
+    @property
+    def encoded_position_width(self) -> int:
+        return 3 + 6 * self.position_frequencies
+
+    @property
+    def encoded_direction_width(self) -> int:
+        return 3 + 6 * self.direction_frequencies if self.direction_frequencies else 0
+
+    def input_width(self, layer: int) -> int:
+        """Return the width of what a layer reads."""
+        width = self.encoded_position_width if layer == 0 else self.hidden_width
+        return width + (self.encoded_direction_width if layer == self.direction_layer else 0)
+
+    def generated_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Return [rows, columns] of each generated matrix; one latent vector makes one row."""
+        return tuple((self.hidden_width, self.input_width(i)) for i in range(self.num_generated))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipSpec:
+    """One tower of an OpenAI CLIP model (QuickGELU)."""
+
+    kind: Literal["text", "image"]
+    width: int
+    num_layers: int
+    num_heads: int
+    embedding_width: int
+    """Width of the joint embedding (text tower only)."""
+    context_length: int = 77
+    vocabulary_size: int = 49408
+    image_size: int = 224
+    patch_size: int = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordEncoderSpec:
+    """A small text encoder over a closed vocabulary of words."""
+
+    vocabulary_size: int
+    width: int
+    num_layers: int
+    num_heads: int
+    num_slots: int
+    """Condition tokens made from one prompt, S."""
+    max_words: int = 24
+
+
+_OFFICIAL_HEADS: tuple[tuple[Head, int], ...] = (
+    ("signed_distance", 1),
+    ("density_coarse", 1),
+    ("density_fine", 1),
+    ("stf_color", 3),
+    ("nerf_coarse_color", 3),
+    ("nerf_fine_color", 3),
+)
+
+PRIORS: dict[str, PriorSpec] = {
+    "shap-e-text": PriorSpec(
+        num_latents=1024,
+        channels=1024,
+        width=1024,
+        num_layers=24,
+        num_heads=16,
+        condition_width=768,
+        normalizes_condition=False,
+        predicts_variance=True,
+    ),
+    "shap-e-image": PriorSpec(
+        num_latents=1024,
+        channels=1024,
+        width=1024,
+        num_layers=24,
+        num_heads=8,
+        condition_width=1024,
+        normalizes_condition=True,
+        predicts_variance=True,
+    ),
+    "starter": PriorSpec(
+        num_latents=256,
+        channels=32,
+        width=256,
+        num_layers=8,
+        num_heads=4,
+        condition_width=128,
+        normalizes_condition=False,
+        predicts_variance=False,
+        basis_size=256,
+        num_tokens=16,
+        num_pooled=4,
+    ),
+}
+
+DECODERS: dict[str, DecoderSpec] = {
+    "shap-e": DecoderSpec(
+        num_latents=1024,
+        channels=1024,
+        hidden_width=256,
+        num_generated=4,
+        num_hidden=6,
+        position_frequencies=15,
+        direction_frequencies=8,
+        direction_layer=4,
+        heads=_OFFICIAL_HEADS,
+    ),
+    "starter": DecoderSpec(
+        num_latents=256,
+        channels=32,
+        hidden_width=128,
+        num_generated=2,
+        num_hidden=4,
+        position_frequencies=6,
+    ),
+}
+
+CLIPS: dict[str, ClipSpec] = {
+    "vit-l-14-text": ClipSpec(
+        kind="text", width=768, num_layers=12, num_heads=12, embedding_width=768
+    ),
+    "vit-l-14-image": ClipSpec(
+        kind="image", width=1024, num_layers=24, num_heads=16, embedding_width=768
+    ),
+}
