@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from .errors import ImageInputError, InvalidRequestError
@@ -82,7 +82,8 @@ class GenerationRequest:
     prompt: str = ""
     image: ReferenceImage | None = None
     pack: str = "starter"
-    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    sampler: SamplerConfig | None = None
+    """None takes the pack's own defaults (`pipeline.describe_pack`)."""
     seed: int = 0
     """Of the first variant; variant i uses seed + i. Same on every device, not Shap-E's seeds."""
     count: int = 1

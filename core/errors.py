@@ -3,7 +3,8 @@
 
 GenerationError
 ├── InvalidRequestError      a setting or prompt that cannot be used
-│   └── ImageInputError      a reference image that cannot be used
+│   ├── ImageInputError      a reference image that cannot be used
+│   └── UnknownPromptError   a prompt that names nothing the pack has learnt
 ├── CheckpointError          a weights file that is foreign, truncated or mixed up
 ├── PackError                a model pack that is missing, incomplete or lacks what was asked
 ├── EmptySurfaceError        the field has no surface inside the box
@@ -36,6 +37,22 @@ class ImageInputError(InvalidRequestError):
         super().__init__(f"cannot use image {source}: {reason}")
         self.source = source
         self.reason = reason
+
+
+class UnknownPromptError(InvalidRequestError):
+    """A prompt names no object that the pack has learnt."""
+
+    def __init__(self, pack: str, suggestions: tuple[tuple[str, str | None], ...]) -> None:
+        """Keep each unknown word with the nearest word that the pack knows, if one is near."""
+        words = ", ".join(
+            f"{word!r} (nearest: {near!r})" if near else repr(word) for word, near in suggestions
+        )
+        found = f"it does not know {words}" if words else "it names no object"
+        super().__init__(
+            f"the {pack} pack cannot make this: {found}; name one object that it has learnt"
+        )
+        self.pack = pack
+        self.suggestions = suggestions
 
 
 class CheckpointError(GenerationError):
