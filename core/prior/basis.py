@@ -44,7 +44,7 @@ class LatentBasis(nn.Module):
     def reconstruct(self, coefficients: Tensor) -> Tensor:
         """Return latents [B, L, C] of coefficients [B, K]."""
         flat = self.mean.float() + coefficients.float() @ self.rows.float()
-        return flat.unflatten(1, self.latent_shape)
+        return flat.view(-1, *self.latent_shape)
 
     def precondition(self, sigma: Tensor) -> Preconditioning:
         """Return the scalings for noise levels [B]."""

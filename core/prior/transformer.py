@@ -82,7 +82,7 @@ class LatentPrior(nn.Module):
         Returns:
             The network's part of the clean coefficients, about unit variance, fp32, [B, K].
         """
-        tokens = coefficients.unflatten(1, (self.spec.num_tokens, self.spec.token_channels))
+        tokens = coefficients.view(-1, self.spec.num_tokens, self.spec.token_channels)
         out = self._run(tokens, timestep, condition, self.spec.token_channels)
         return out.float().flatten(1)
 
@@ -107,7 +107,8 @@ class LatentPrior(nn.Module):
         h = self.norm_out(h[:, -latents.shape[1] :])
         # Samplers read only the first channels, so the rest of the projection is not computed.
         weight, bias = self.latent_out.weight[:num_outputs], self.latent_out.bias[:num_outputs]
-        return F.linear(h, weight, bias)
+        out: Tensor = F.linear(h, weight, bias)
+        return out
 
 
 class Block(nn.Module):
@@ -141,7 +142,9 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens [B, T, W] to tokens [B, T, W]."""
-        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
+        batch, num_tokens, width = x.shape
+        shape = (batch, num_tokens, 3, self.num_heads, width // self.num_heads)
+        qkv = self.qkv(x).view(shape)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, T, W / heads]
         attended = F.scaled_dot_product_attention(q, k, v)
         return self.out(attended.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
