@@ -21,6 +21,7 @@ MIN_RESOLUTION, MAX_RESOLUTION = 16, 512
 MAX_STEPS = 1024
 MAX_COUNT = 64
 MAX_TEXTURE_SIZE = 8192
+MIN_TARGET_SIZE, MAX_TARGET_SIZE = 1e-4, 1e4
 MAX_SEED = 2**31 - 1
 """Blender integer properties are signed 32-bit, so a larger seed could not be stored."""
 
@@ -107,7 +108,7 @@ class GenerationRequest:
         _require_int("resolution", self.resolution, MIN_RESOLUTION, MAX_RESOLUTION)
         if self.texture_size != 0:
             _require_int("texture size", self.texture_size, 64, MAX_TEXTURE_SIZE)
-        _require_finite("target size", self.target_size, 1e-4, 1e4)
+        _require_finite("target size", self.target_size, MIN_TARGET_SIZE, MAX_TARGET_SIZE)
         if self.precision not in ("auto", "fp32", "bf16", "fp16"):
             raise InvalidRequestError(
                 f"precision must be auto, fp32, bf16 or fp16, got {self.precision!r}"
