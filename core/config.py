@@ -64,9 +64,10 @@ class SamplerConfig:
                 f"need 0 < sigma_min < sigma_max, got {self.sigma_min} and {self.sigma_max}"
             )
 
-
-PUBLISHED_SAMPLER = SamplerConfig(method="heun", num_steps=64, rho=7.0)
-"""The settings of OpenAI's text-to-3D notebook: 127 guided evaluations."""
+    @classmethod
+    def published(cls) -> SamplerConfig:
+        """Return the settings of OpenAI's text-to-3D notebook: 127 guided evaluations."""
+        return cls(method="heun", num_steps=64, rho=7.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
