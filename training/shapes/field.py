@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signed distance and colour of whole shapes, many shapes at a time.
+
+The primitives of all shapes of a batch lie in one flat list ordered by shape; each kind of solid
+is evaluated in one call for the whole batch, and the union is taken shape by shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .builder import CARVED_ROLE, CUTTER_ROLE, Shape
+from .primitives import Solid, solid_distance
+
+
+class ShapeBatch:
+    """The primitives of several shapes as tensors.
+
+    Args:
+        shapes: B finished shapes with P primitives in all.
+        device: where to evaluate.
+    """
+
+    def __init__(self, shapes: Sequence[Shape], device: torch.device | str = "cpu") -> None:
+        def stack(name: str) -> Tensor:
+            joined = np.concatenate([getattr(shape, name) for shape in shapes])
+            return torch.from_numpy(joined).to(device)
+
+        counts = [len(shape.solids) for shape in shapes]
+        bounds = np.concatenate([[0], np.cumsum(counts)])
+        self.num_shapes = len(shapes)
+        self.slices = [slice(int(a), int(b)) for a, b in pairwise(bounds)]
+        self.shape_of = torch.arange(len(shapes)).repeat_interleave(torch.tensor(counts)).to(device)
+        self.solids = stack("solids")
+        self.params = stack("params")
+        self.rotations = stack("rotations")
+        self.centres = stack("centres")
+        self.colours = stack("colours")
+        self.roles = stack("roles")
+        self.members = {
+            solid: (self.solids == solid).nonzero()[:, 0]
+            for solid in Solid
+            if bool((self.solids == solid).any())
+        }
+        self._has_cutters = [bool((shape.roles == CUTTER_ROLE).any()) for shape in shapes]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batch lives."""
+        return self.params.device
+
+    def signed_distance(self, points: Tensor) -> Tensor:
+        """Return the distance to the surface, **positive inside**.
+
+        Args:
+            points: [B, N, 3] in [-1, 1]^3.
+
+        Returns:
+            [B, N]; exact outside, never more than the true depth inside.
+        """
+        return self._evaluate(points)[0]
+
+    def distance_and_colour(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return distances [B, N], positive inside, and sRGB of the nearest piece [B, N, 3]."""
+        distance, nearest = self._evaluate(points)
+        return distance, self.colours[nearest]
+
+    def nearest_primitive(self, points: Tensor) -> Tensor:
+        """Return the index into the flat list of primitives of the nearest piece, [B, N]."""
+        return self._evaluate(points)[1]
+
+    def _evaluate(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        by_primitive = self._primitive_distances(points)
+        distance = points.new_empty(points.shape[:2])
+        nearest = torch.empty(points.shape[:2], dtype=torch.long, device=points.device)
+        for index, rows in enumerate(self.slices):
+            own = by_primitive[rows]  # [P, N]
+            if self._has_cutters[index]:
+                own = _carve(own, self.roles[rows])
+            torch.min(own, dim=0, out=(distance[index], nearest[index]))
+            nearest[index] += rows.start
+        return distance.neg_(), nearest
+
+    def _primitive_distances(self, points: Tensor) -> Tensor:
+        """Return the distance to every primitive by itself, negative inside, [P, N]."""
+        columns = points.transpose(1, 2)  # [B, 3, N]
+        distances = points.new_empty(len(self.solids), points.shape[1])
+        for solid, members in self.members.items():
+            own_points = columns[self.shape_of[members]] - self.centres[members, :, None]
+            local = self.rotations[members].transpose(1, 2) @ own_points  # [K, 3, N]
+            params = self.params[members, None]
+            distances[members] = solid_distance(solid, *local.unbind(1), params)
+        return distances
+
+
+def _carve(distances: Tensor, roles: Tensor) -> Tensor:
+    """Subtract the cutters from the carved pieces and take them out of the union."""
+    is_cutter = roles == CUTTER_ROLE
+    hole = distances[is_cutter].amin(dim=0)
+    carved = torch.where(
+        (roles == CARVED_ROLE)[:, None], torch.maximum(distances, -hole), distances
+    )
+    return carved.masked_fill(is_cutter[:, None], float("inf"))

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every kind of object the generator knows, and which pairs with a colour it keeps secret."""
+
+from __future__ import annotations
+
+from . import buildings, creatures, food, furniture, household, nature, tools, vehicles
+from .attributes import Kind, held_out_colours
+from .colours import COLOURS
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for family in (furniture, household, tools, nature, food, creatures, vehicles, buildings)
+    for kind in family.KINDS
+}
+
+_HELD_OUT = {(kind.name, colour) for kind in KINDS.values() for colour in held_out_colours(kind)}
+
+
+def is_held_out(kind: str, colour: str) -> bool:
+    """Return True if training never shows this kind with this main colour."""
+    return (kind, colour) in _HELD_OUT
+
+
+def known_combinations() -> tuple[tuple[str, str], ...]:
+    """Return every (kind, main colour) pair that training shows."""
+    return tuple(
+        (kind, colour) for kind in KINDS for colour in COLOURS if not is_held_out(kind, colour)
+    )
+
+
+def held_out_combinations() -> tuple[tuple[str, str], ...]:
+    """Return every (kind, main colour) pair kept out of training, in the order of the kinds."""
+    return tuple(
+        (kind, colour) for kind in KINDS for colour in COLOURS if is_held_out(kind, colour)
+    )
