@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trained modules to a pack: half precision safetensors, `pack.json` with hashes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from ..core.conditioning.word_encoder import WordEncoder
+from ..core.decoder.stf import Decoder
+from ..core.pack import PACK_FILE, PackManifest
+from ..core.prior.transformer import LatentPrior
+
+
+def export_pack(
+    folder: Path,
+    manifest: PackManifest,
+    prior: LatentPrior,
+    decoder: Decoder,
+    word_encoder: WordEncoder,
+) -> None:
+    """Write a pack; files that are already there are replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    modules = {"prior": prior, "decoder": decoder, "words": word_encoder}
+    files = {}
+    for name, module in modules.items():
+        path = folder / f"{name}.safetensors"
+        save_file(_half_precision(module), path, metadata={"format": "pt", "pack": manifest.id})
+        files[path.name] = {"size": path.stat().st_size, "sha256": _sha256(path)}
+    (folder / PACK_FILE).write_text(manifest.to_json(files), encoding="utf-8")
+
+
+def _half_precision(module: nn.Module) -> dict[str, torch.Tensor]:
+    state = {
+        name: tensor.detach().half().contiguous() for name, tensor in module.state_dict().items()
+    }
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} does not fit half precision")
+    return state
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starting values for modules that core creates as zeros, because core only ever loads them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..core.decoder.params_proj import RowProjection
+from ..core.decoder.stf import Decoder
+from ..core.prior.transformer import LatentPrior
+
+GENERATED_SCALE = 0.3
+"""Spread of the generated part of a row relative to its learned base; large values hurt."""
+
+
+def initialise_decoder(decoder: Decoder) -> None:
+    """Give each matrix a random base of usual size and a smaller generated part."""
+    for matrix in decoder.params_proj.matrices:
+        assert isinstance(matrix, RowProjection)
+        base = matrix.num_columns**-0.5
+        nn.init.normal_(matrix.weight, std=decoder.spec.channels**-0.5)
+        nn.init.normal_(matrix.bias, std=base)
+        nn.init.constant_(matrix.norm.weight, GENERATED_SCALE * base)
+    for parameter in decoder.mlp.generated_biases:
+        nn.init.uniform_(parameter, -0.1, 0.1)
+
+
+def initialise_prior(prior: LatentPrior) -> None:
+    """Random positions; a zero output, so that the basis' linear estimate is the start."""
+    nn.init.normal_(prior.position_embedding, std=0.05)
+    nn.init.zeros_(prior.latent_out.weight)
+    nn.init.zeros_(prior.latent_out.bias)
+    with torch.no_grad():
+        for layer in prior.blocks:
+            layer.attn.out.weight.mul_(prior.spec.num_layers**-0.5)  # type: ignore[union-attr,operator]
+            layer.mlp.proj.weight.mul_(prior.spec.num_layers**-0.5)  # type: ignore[union-attr,operator]

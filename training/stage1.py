@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stage 1: point cloud → latent → field, then the decoder alone on latents in a fixed basis."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..core.decoder.stf import Decoder
+from ..core.prior.basis import LatentBasis
+from ..core.specs import DECODERS, PRIORS
+from .config import TrainingConfig
+from .dataset import ShapeDataset
+from .encoder import PointEncoder
+from .field_loss import field_loss
+from .initialise import initialise_decoder
+from .loop import Run, step_generator
+
+logger = logging.getLogger(__name__)
+
+_ENCODE_POINTS = 1024
+_ENCODE_BATCH = 64
+
+
+class AutoEncoder(nn.Module):
+    """Encoder and decoder of stage 1."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        super().__init__()
+        spec = DECODERS[config.architecture]
+        self.encoder = PointEncoder(config.encoder, spec)
+        self.decoder = Decoder(spec)
+        initialise_decoder(self.decoder)
+
+
+def train_autoencoder(config: TrainingConfig, data: ShapeDataset, folder: Path) -> AutoEncoder:
+    """Train encoder and decoder together on known distances and colours."""
+    torch.manual_seed(config.seed)
+    model = AutoEncoder(config)
+    run = Run("stage1", model, config.stage1, folder)
+
+    def losses(generator: torch.Generator) -> dict[str, Tensor]:
+        indices = data.training_indices(config.stage1.batch_size, generator)
+        cloud = data.cloud(indices, config.encoder.num_points, generator)
+        queries = data.queries(indices, config.field_loss.queries_per_shape, generator)
+        with torch.autocast("cpu", torch.bfloat16):
+            latent = model.encoder(*cloud)
+            noise = torch.randn(latent.shape, generator=generator)
+            latent = latent + config.field_loss.latent_noise * noise
+            return field_loss(model.decoder, latent, queries, config.field_loss)
+
+    run.train(losses, config.seed)
+    return model
+
+
+@torch.no_grad()
+def encode_all(config: TrainingConfig, data: ShapeDataset, model: AutoEncoder) -> Tensor:
+    """Return the latent of every shape, [N, L * C] in half precision."""
+    model.eval()
+    generator = step_generator(config.seed, -1)
+    latents = []
+    for indices in torch.arange(len(data)).split(_ENCODE_BATCH):
+        with torch.autocast("cpu", torch.bfloat16):
+            latent = model.encoder(*data.cloud(indices, _ENCODE_POINTS, generator))
+        latents.append(latent.flatten(1).half())
+    return torch.cat(latents)
+
+
+@torch.no_grad()
+def fit_basis(config: TrainingConfig, latents: Tensor, num_training: int) -> LatentBasis:
+    """Fit the principal components of the training latents [N, L * C]."""
+    spec = PRIORS[config.architecture]
+    basis = LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
+    torch.manual_seed(config.seed)
+    training = latents[:num_training].float()
+    basis.mean.copy_(training.mean(0))
+    centred = training - basis.mean
+    # A randomised SVD of a fifth more components than asked for is exact enough for the last.
+    _, _, right = torch.svd_lowrank(centred, q=int(spec.basis_size * 1.2), niter=3)
+    basis.rows.copy_(right.T[: spec.basis_size])
+    basis.spread.copy_((centred @ basis.rows.T).std(0))
+    share = float(basis.spread.square().sum() / centred.var(0).sum())
+    logger.info(
+        "basis of %d components holds %.2f %% of the variance", len(basis.rows), share * 100
+    )
+    return basis
+
+
+def train_decoder(
+    config: TrainingConfig,
+    data: ShapeDataset,
+    coefficients: Tensor,
+    basis: LatentBasis,
+    decoder: Decoder,
+    folder: Path,
+) -> Decoder:
+    """Train the decoder alone on the latents that the basis can express.
+
+    Args:
+        config: the run.
+        data: shapes.
+        coefficients: of every shape in the basis, [N, K].
+        basis: fixed.
+        decoder: as stage 1 left it; trained in place.
+        folder: of the run.
+    """
+    run = Run("decoder", decoder, config.decoder, folder)
+
+    def losses(generator: torch.Generator) -> dict[str, Tensor]:
+        indices = data.training_indices(config.decoder.batch_size, generator)
+        queries = data.queries(indices, config.field_loss.queries_per_shape, generator)
+        latent = basis.reconstruct(coefficients[indices])
+        noise = torch.randn(latent.shape, generator=generator)
+        latent = latent + config.field_loss.latent_noise / 4 * noise
+        with torch.autocast("cpu", torch.bfloat16):
+            return field_loss(decoder, latent, queries, config.field_loss)
+
+    run.train(losses, config.seed + 1)
+    return decoder
