@@ -29,7 +29,9 @@ _SIGNATURES: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("text_projection.weight", "visual_projection.weight", "logit_scale"),
     ),
     (IMAGE_ENCODER, ("vision_model.embeddings.class_embedding",)),
+    (IMAGE_ENCODER, ("embeddings.class_embedding", "pre_layrnorm.weight")),
     (TEXT_ENCODER, ("text_model.embeddings.token_embedding.weight",)),
+    (TEXT_ENCODER, ("embeddings.token_embedding.weight", "final_layer_norm.weight")),
     (WORD_ENCODER, ("word_embedding.weight", "slots")),
 )
 

@@ -21,7 +21,7 @@ SPREAD = (0.26862954, 0.26130258, 0.27577711)
 MAX_PIXELS = 2**26
 """Larger images would take gigabytes to convert and are reduced to 224 x 224 anyway."""
 
-_MAX_STRETCH = 4
+_MAX_STRETCH = 64
 """Sides longer than so many times the shorter are cut before resizing; see `_cut_middle`."""
 
 
@@ -100,10 +100,11 @@ def _resize_shorter_side(levels: Tensor, size: int) -> Tensor:
     shorter = min(height, width)
     # The longer side is rounded down, as in CLIP's own preprocessing.
     shape = (size * height // shorter, size * width // shorter)
-    if shape == (height, width):
-        return levels
-    resized = F.interpolate(levels[None], shape, mode="bicubic", antialias=True)[0]
-    return resized.round().clamp(0, 255)
+    # Pillow, which CLIP's own preprocessing resizes with, also rounds between the two axes.
+    for target in ((height, shape[1]), shape):
+        levels = F.interpolate(levels[None], target, mode="bicubic", antialias=True)[0]
+        levels = levels.round().clamp(0, 255)
+    return levels
 
 
 def _crop_middle(levels: Tensor, size: int) -> Tensor:
