@@ -10,17 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core.conditioning.word_encoder import Vocabulary, WordEncoder
 from ..core.prior.basis import LatentBasis
 from ..core.prior.transformer import LatentPrior
 from ..core.specs import PRIORS
 from .config import TrainingConfig
-from .dataset import NUM_VALIDATION, ShapeDataset
+from .dataset import ShapeDataset
 from .initialise import initialise_prior
 from .loop import Run
 from .prior_loss import condition_gap, prior_loss
-from .shapes.attributes import ShapeAttributes
-from .text import caption_indices
 
 logger = logging.getLogger(__name__)
 
@@ -32,28 +29,37 @@ def train_prior(
     data: ShapeDataset,
     coefficients: Tensor,
     basis: LatentBasis,
-    words: WordEncoder,
-    vocabulary: Vocabulary,
+    conditions: Tensor,
     folder: Path,
 ) -> LatentPrior:
-    """Train the prior on coefficients [N, K] and captions drawn anew each step."""
+    """Train the prior.
+
+    Args:
+        config: the run.
+        data: shapes, for the split.
+        coefficients: of every shape in the basis, [N, K].
+        basis: fixed.
+        conditions: tokens of several captions of every shape, [N, count, S, E].
+        folder: of the run.
+    """
     torch.manual_seed(config.seed)
     prior = LatentPrior(PRIORS[config.architecture])
     initialise_prior(prior)
     assert prior.basis is not None
     prior.basis.load_state_dict(basis.state_dict())
     run = Run("stage2", prior, config.stage2, folder)
-    encode = CaptionEncoder(words, vocabulary)
 
     def losses(generator: torch.Generator) -> dict[str, Tensor]:
         indices = data.training_indices(config.stage2.batch_size, generator)
-        condition = encode([data.attributes[i] for i in indices.tolist()], generator)
+        variant = torch.randint(conditions.shape[1], indices.shape, generator=generator)
+        condition = conditions[indices, variant].float()
         with torch.autocast("cpu", torch.bfloat16):
             result = prior_loss(
                 prior, coefficients[indices], condition, config.prior_loss, generator
             )
         if run.step % _GAP_EVERY == _GAP_EVERY - 1:
-            _log_gaps(prior, data, coefficients, encode, folder, run.step + 1)
+            chosen = slice(data.num_training, None)
+            _log_gaps(prior, coefficients[chosen], conditions[chosen, 0].float(), run, folder)
         return result
 
     run.train(losses, config.seed + 2)
@@ -61,40 +67,15 @@ def train_prior(
     return prior
 
 
-class CaptionEncoder:
-    """Attributes to condition tokens, through a random caption."""
-
-    def __init__(self, words: WordEncoder, vocabulary: Vocabulary) -> None:
-        self.words = words.eval()
-        self.vocabulary = vocabulary
-
-    @torch.no_grad()
-    def __call__(self, attributes: list[ShapeAttributes], generator: torch.Generator) -> Tensor:
-        """Return [B, S, E]."""
-        length = self.words.spec.max_words
-        indices = caption_indices(attributes, self.vocabulary, length, generator)
-        return self.words(indices)  # type: ignore[no-any-return]
-
-
 def _log_gaps(
-    prior: LatentPrior,
-    data: ShapeDataset,
-    coefficients: Tensor,
-    encode: CaptionEncoder,
-    folder: Path,
-    step: int,
+    prior: LatentPrior, coefficients: Tensor, tokens: Tensor, run: Run, folder: Path
 ) -> None:
-    """Log how much the prior reads of colour and kind on shapes it was not trained on."""
-    generator = torch.Generator().manual_seed(0)
-    chosen = list(range(len(data) - NUM_VALIDATION, len(data)))
-    right = [data.attributes[i] for i in chosen]
-    clean = coefficients[chosen]
-    tokens = encode(right, generator)
-    gaps = {}
+    """Log how much the prior reads of kind, colour and part on shapes it was not trained on."""
+    gaps: dict[str, float] = {"step": run.step + 1}
     for name, slot in (("kind", 0), ("colour", 1), ("part", 2)):
         wrong = tokens.clone()
         wrong[:, slot] = tokens.roll(1, 0)[:, slot]
-        gaps[name] = round(condition_gap(prior, clean, tokens, wrong, sigma=3.0), 4)
-    logger.info("stage2 step %d reads %s", step, gaps)
+        gaps[name] = round(condition_gap(prior, coefficients, tokens, wrong, sigma=3.0), 4)
+    logger.info("stage2 reads %s", gaps)
     with (folder / "stage2_gaps.jsonl").open("a") as file:
-        file.write(json.dumps({"step": step} | gaps) + "\n")
+        file.write(json.dumps(gaps) + "\n")

@@ -7,6 +7,7 @@ the stem: what a plain bag of words mixes up is already apart when the prior rea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,40 +71,62 @@ def word_roles() -> dict[str, str]:
     return roles
 
 
+def known_words() -> Vocabulary:
+    """Return the vocabulary of the captions."""
+    return Vocabulary(tuple(word_roles()))
+
+
+def draw_captions(
+    attributes: Sequence[ShapeAttributes], words: Vocabulary, count: int, length: int, seed: int
+) -> Tensor:
+    """Return word indices of several random captions per shape, int16 [N, count, length].
+
+    Drawn once, because drawing costs more than a training step of the encoder.
+    """
+    table = torch.empty(len(attributes), count, length, dtype=torch.int16)
+    for i, each in enumerate(attributes):
+        rng = np.random.default_rng([seed, i])
+        rows = [words.indices(words.read(caption(each, rng)).known, length) for _ in range(count)]
+        table[i] = torch.tensor(rows, dtype=torch.int16)
+    return table
+
+
 def train_word_encoder(
-    config: TrainingConfig, data: ShapeDataset, folder: Path
-) -> tuple[WordEncoder, Vocabulary]:
-    """Train the word encoder on captions of the training shapes."""
-    words = Vocabulary(tuple(word_roles()))
+    config: TrainingConfig, data: ShapeDataset, captions: Tensor, folder: Path
+) -> WordEncoder:
+    """Train the word encoder on captions of the training shapes, [N, count, length]."""
     spec = WordEncoderSpec(
-        vocabulary_size=len(words), width=128, num_layers=2, num_heads=4, num_slots=NUM_SLOTS
+        vocabulary_size=len(known_words()),
+        width=128,
+        num_layers=2,
+        num_heads=4,
+        num_slots=NUM_SLOTS,
+        max_words=captions.shape[2],
     )
     torch.manual_seed(config.seed)
     reader = CaptionReader(spec)
     run = Run("text", reader, config.text, folder)
+    targets = {
+        name: torch.tensor([values.index(getattr(each, name)) for each in data.attributes])
+        for name, _, values in _QUESTIONS
+    }
 
     def losses(generator: torch.Generator) -> dict[str, Tensor]:
-        drawn = data.training_indices(config.text.batch_size, generator).tolist()
-        attributes = [data.attributes[i] for i in drawn]
-        indices = caption_indices(attributes, words, spec.max_words, generator)
-        logits = reader(indices)
-        result = {}
-        for name, _, values in _QUESTIONS:
-            target = torch.tensor([values.index(getattr(each, name)) for each in attributes])
-            result[name] = F.cross_entropy(logits[name], target)
+        drawn = data.training_indices(config.text.batch_size, generator)
+        variant = torch.randint(captions.shape[1], drawn.shape, generator=generator)
+        logits = reader(captions[drawn, variant].long())
+        result = {
+            name: F.cross_entropy(logits[name], targets[name][drawn]) for name, _, _ in _QUESTIONS
+        }
         return {"loss": torch.stack(list(result.values())).sum()} | result
 
     run.train(losses, config.seed)
-    return reader.encoder, words
+    return reader.encoder
 
 
-def caption_indices(
-    attributes: list[ShapeAttributes],
-    words: Vocabulary,
-    length: int,
-    generator: torch.Generator,
-) -> Tensor:
-    """Return word indices of one random caption per shape, [B, length]."""
-    rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
-    rows = [words.indices(words.read(caption(each, rng)).known, length) for each in attributes]
-    return torch.tensor(rows)
+@torch.no_grad()
+def encode_captions(encoder: WordEncoder, captions: Tensor) -> Tensor:
+    """Return the condition tokens of captions [N, count, length], half [N, count, S, E]."""
+    encoder.eval()
+    tokens = [encoder(rows.long()).half() for rows in captions.flatten(0, 1).split(512)]
+    return torch.cat(tokens).view(*captions.shape[:2], NUM_SLOTS, -1)
