@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -14,6 +16,9 @@ from ..core.conditioning.word_encoder import WordEncoder
 from ..core.decoder.stf import Decoder
 from ..core.pack import PACK_FILE, PackManifest
 from ..core.prior.transformer import LatentPrior
+from ..weights_fetch import pack_hash
+from .config import EncoderConfig
+from .encoder import PointEncoder
 
 
 def export_pack(
@@ -32,6 +37,14 @@ def export_pack(
         save_file(_half_precision(module), path, metadata={"format": "pt", "pack": manifest.id})
         files[path.name] = {"size": path.stat().st_size, "sha256": _sha256(path)}
     (folder / PACK_FILE).write_text(manifest.to_json(files), encoding="utf-8")
+
+
+def export_encoder(folder: Path, config: EncoderConfig, encoder: PointEncoder, pack: Path) -> None:
+    """Write stage 1's encoder, which measures reconstructions and is not part of the pack."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(_half_precision(encoder), folder / "encoder.safetensors")
+    content = {"config": asdict(config), "pack_hash": pack_hash(pack), "num_points": 1024}
+    (folder / "encoder.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
 def _half_precision(module: nn.Module) -> dict[str, torch.Tensor]:

@@ -14,7 +14,7 @@ from ..core.prior.basis import LatentBasis
 from ..core.prior.transformer import LatentPrior
 from ..core.specs import PRIORS
 from .config import TrainingConfig
-from .dataset import ShapeDataset
+from .dataset import NUM_VALIDATION
 from .initialise import initialise_prior
 from .loop import Run
 from .prior_loss import condition_gap, prior_loss
@@ -26,7 +26,6 @@ _GAP_EVERY = 1000
 
 def train_prior(
     config: TrainingConfig,
-    data: ShapeDataset,
     coefficients: Tensor,
     basis: LatentBasis,
     conditions: Tensor,
@@ -36,7 +35,6 @@ def train_prior(
 
     Args:
         config: the run.
-        data: shapes, for the split.
         coefficients: of every shape in the basis, [N, K].
         basis: fixed.
         conditions: tokens of several captions of every shape, [N, count, S, E].
@@ -47,10 +45,11 @@ def train_prior(
     initialise_prior(prior)
     assert prior.basis is not None
     prior.basis.load_state_dict(basis.state_dict())
+    num_training = len(coefficients) - NUM_VALIDATION
     run = Run("stage2", prior, config.stage2, folder)
 
     def losses(generator: torch.Generator) -> dict[str, Tensor]:
-        indices = data.training_indices(config.stage2.batch_size, generator)
+        indices = torch.randint(num_training, (config.stage2.batch_size,), generator=generator)
         variant = torch.randint(conditions.shape[1], indices.shape, generator=generator)
         condition = conditions[indices, variant].float()
         with torch.autocast("cpu", torch.bfloat16):
@@ -58,7 +57,7 @@ def train_prior(
                 prior, coefficients[indices], condition, config.prior_loss, generator
             )
         if run.step % _GAP_EVERY == _GAP_EVERY - 1:
-            chosen = slice(data.num_training, None)
+            chosen = slice(num_training, None)
             _log_gaps(prior, coefficients[chosen], conditions[chosen, 0].float(), run, folder)
         return result
 
