@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..specs import WordEncoderSpec
 
-_WORD = re.compile(r"[^\W\d_]+|\d+", re.UNICODE)
+_WORD = re.compile(r"[^\W_]+")
 _PADDING = 0
 
 
