@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Enabling and disabling leave Blender as it was, and cost next to nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import addon_utils
+import bpy
+
+
+def footprint():
+    """Everything of ours that Blender could still hold."""
+    handlers = [
+        (name, getattr(each, "__name__", ""))
+        for name in dir(bpy.app.handlers)
+        if isinstance(getattr(bpy.app.handlers, name), list)
+        for each in getattr(bpy.app.handlers, name)
+        if "maquette" in getattr(each, "__module__", "")
+    ]
+    types = [name for name in dir(bpy.types) if "maquette" in name.lower()]
+    pointers = [
+        owner.__name__
+        for owner in (bpy.types.Scene, bpy.types.WindowManager, bpy.types.Object)
+        if hasattr(owner, "maquette")
+    ]
+    operators = dir(bpy.ops.maquette)
+    return handlers, types, pointers, operators
+
+
+def test_disabling_leaves_nothing_and_enabling_brings_everything_back():
+    enabled = footprint()
+    assert all(enabled)
+
+    for _ in range(2):
+        addon_utils.disable("maquette", default_set=True)
+        assert footprint() == ([], [], [], [])
+
+        addon_utils.enable("maquette", default_set=True)
+        assert footprint() == enabled
+
+
+def test_each_handler_is_there_once():
+    handlers, *_ = footprint()
+
+    assert len(handlers) == len(set(handlers))
+    assert {name for name, _ in handlers} >= {"load_pre", "load_post"}
+
+
+def test_settings_survive_disabling_and_saving(tmp_path):
+    bpy.context.scene.maquette.prompt = "a chair 椅子"
+    path = str(tmp_path / "saved.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    addon_utils.disable("maquette", default_set=True)
+    addon_utils.enable("maquette", default_set=True)
+
+    bpy.ops.wm.open_mainfile(filepath=path)
+
+    assert bpy.context.scene.maquette.prompt == "a chair 椅子"
+
+
+def run(code: str, tmp_path) -> subprocess.CompletedProcess:
+    environment = os.environ | {"BLENDER_USER_RESOURCES": str(tmp_path), "HOME": str(tmp_path)}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_nothing_heavy_is_imported_at_start_up(tmp_path):
+    code = (
+        "import sys, bpy, addon_utils\n"
+        "addon_utils.enable('maquette')\n"
+        "heavy = {'torch', 'open_clip', 'huggingface_hub', 'PIL', 'skimage', 'safetensors'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "assert 'maquette.core.pipeline' not in sys.modules\n"
+    )
+
+    finished = run(code, tmp_path)
+
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_blender_exits_at_once_and_cleanly_during_a_run(tmp_path):
+    """A thread inside torch at exit aborts the process; the run is stopped before that."""
+    code = (
+        "import bpy, addon_utils, time\n"
+        "addon_utils.enable('maquette')\n"
+        "from maquette.operators import jobs\n"
+        "from maquette.core.worker import Worker\n"
+        "def task(report, cancel):\n"
+        "    while True:\n"
+        "        report('Sampling', 0.5)\n"
+        "        time.sleep(0.001)\n"
+        "    yield\n"
+        "jobs._job = jobs._Job(Worker(task), 0, (0.0, 0.0, 0.0), 1.0)\n"
+        "jobs._job.worker.start()\n"
+        "print('leaving', flush=True)\n"
+    )
+
+    finished = run(code, tmp_path)
+
+    assert finished.returncode == 0, finished.stderr
+    assert "leaving" in finished.stdout
+    assert "did not stop" not in finished.stderr
