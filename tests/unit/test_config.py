@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests are refused where they are written, with the bad value in the message."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from maquette.core.config import GenerationRequest, ReferenceImage, SamplerConfig
+from maquette.core.errors import ImageInputError, InvalidRequestError
+
+
+@pytest.mark.parametrize("prompt", ["", "   ", "\n\t"])
+def test_an_empty_prompt_is_refused_with_an_example(prompt: str) -> None:
+    with pytest.raises(InvalidRequestError, match="describe one object"):
+        GenerationRequest(prompt=prompt)
+
+
+def test_a_prompt_of_ten_thousand_characters_is_refused_with_its_length() -> None:
+    with pytest.raises(InvalidRequestError, match="10000 characters"):
+        GenerationRequest(prompt="a" * 10_000)
+
+
+def test_an_unprintable_character_is_shown() -> None:
+    with pytest.raises(InvalidRequestError, match=r"\\x00"):
+        GenerationRequest(prompt="a red\x00 chair")
+
+
+@pytest.mark.parametrize("prompt", ["a 🍄 with a 👨‍👩‍👧", "一把红色的椅子", "ein\nroter Stuhl"])
+def test_prompts_in_any_script_are_accepted(prompt: str) -> None:
+    assert GenerationRequest(prompt=prompt).prompt == prompt
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("resolution", 1),
+        ("resolution", 5000),
+        ("resolution", 64.0),
+        ("resolution", math.nan),
+        ("count", 0),
+        ("count", True),
+        ("seed", -1),
+        ("seed", 2**31),
+        ("texture_size", 3),
+        ("target_size", 0.0),
+        ("target_size", math.inf),
+        ("target_size", math.nan),
+        ("precision", "fp8"),
+    ],
+)
+def test_a_setting_out_of_range_is_named_with_its_value(setting: str, value: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=str(value)) as error:
+        GenerationRequest(prompt="a chair", **{setting: value})
+    assert setting.replace("_", " ") in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("num_steps", 0),
+        ("num_steps", math.nan),
+        ("guidance_scale", math.nan),
+        ("guidance_scale", -1.0),
+        ("sigma_min", 0.0),
+        ("sigma_max", math.nan),
+        ("rho", 0.5),
+        ("method", "euler"),
+        ("convention", "mine"),
+    ],
+)
+def test_a_sampler_setting_out_of_range_is_refused(setting: str, value: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=str(value)):
+        SamplerConfig(**{setting: value})
+
+
+def test_the_noise_range_must_be_a_range() -> None:
+    with pytest.raises(InvalidRequestError, match="sigma_min < sigma_max"):
+        SamplerConfig(sigma_min=2.0, sigma_max=1.0)
+
+
+def test_seeds_of_all_variants_must_fit() -> None:
+    with pytest.raises(InvalidRequestError, match="leaves no room for 2 variants"):
+        GenerationRequest(prompt="a chair", seed=2**31 - 1, count=2)
+
+
+def test_a_picture_needs_no_prompt_but_four_channels() -> None:
+    picture = ReferenceImage(pixels=np.zeros((8, 8, 4), np.uint8), source="x.png")
+    assert GenerationRequest(image=picture).prompt == ""
+    with pytest.raises(ImageInputError, match=r"x\.png.*\(8, 8, 3\)"):
+        ReferenceImage(pixels=np.zeros((8, 8, 3), np.uint8), source="x.png")

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What crosses to Blender checks itself, because Blender trusts its arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from maquette.core.mesh import MeshData, TextureData
+
+
+def _tetrahedron(**changes: Any) -> MeshData:
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+    arrays: dict[str, Any] = {
+        "vertices": vertices,
+        "faces": np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32),
+        "normals": vertices,
+        "vertex_colors": vertices,
+    }
+    return MeshData(**(arrays | changes))
+
+
+def test_a_face_that_points_outside_the_vertices_is_refused() -> None:
+    with pytest.raises(ValueError, match="outside the 4 vertices"):
+        _tetrahedron(faces=np.array([[0, 1, 4]], np.int32))
+
+
+def test_arrays_of_the_wrong_kind_are_refused() -> None:
+    with pytest.raises(ValueError, match="float32"):
+        _tetrahedron(vertices=np.zeros((4, 3), np.float64))
+    with pytest.raises(ValueError, match="int32"):
+        _tetrahedron(faces=np.zeros((1, 3), np.int64))
+    with pytest.raises(ValueError, match="not numbers"):
+        _tetrahedron(vertices=np.full((4, 3), np.nan, np.float32))
+
+
+def test_the_texture_must_have_a_triangle_for_every_face() -> None:
+    texture = TextureData(
+        pixels=np.zeros((4, 4, 4), np.uint8),
+        corner_uvs=np.zeros((3, 3, 2), np.float32),
+        num_islands=1,
+    )
+    with pytest.raises(ValueError, match="3 UV triangles for 4 faces"):
+        _tetrahedron(texture=texture)
+
+
+def test_a_texture_is_square_rgba() -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        TextureData(
+            pixels=np.zeros((4, 5, 4), np.uint8),
+            corner_uvs=np.zeros((1, 3, 2), np.float32),
+            num_islands=1,
+        )

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The prior's own options; parity with the published networks is in tests/parity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from maquette.core.prior.basis import LatentBasis
+from maquette.core.prior.transformer import LatentPrior, timestep_embedding
+from maquette.core.specs import PRIORS
+
+SPEC = replace(
+    PRIORS["starter"],
+    num_latents=6,
+    channels=4,
+    width=16,
+    num_layers=1,
+    num_heads=2,
+    condition_width=8,
+    basis_size=8,
+    num_tokens=4,
+    num_pooled=2,
+)
+
+
+def _basis() -> LatentBasis:
+    basis = LatentBasis(6, 4, 8)
+    torch.manual_seed(0)
+    basis.rows.copy_(torch.linalg.qr(torch.randn(24, 8)).Q.T)
+    basis.mean.copy_(torch.randn(24))
+    basis.spread.copy_(torch.linspace(3, 0.5, 8))
+    return basis
+
+
+def test_latents_in_the_span_survive_the_basis() -> None:
+    basis = _basis()
+    coefficients = torch.randn(5, 8)
+
+    back = basis.project(basis.reconstruct(coefficients))
+
+    torch.testing.assert_close(back, coefficients, rtol=1e-5, atol=1e-5)
+
+
+def test_an_untrained_prior_is_the_best_linear_denoiser() -> None:
+    """With a silent network, D is the conditional mean of a Gaussian: s^2 / (s^2 + sigma^2) y."""
+    prior = LatentPrior(SPEC)
+    torch.nn.init.zeros_(prior.latent_out.weight)
+    torch.nn.init.zeros_(prior.latent_out.bias)
+    assert prior.basis is not None
+    prior.basis.load_state_dict(_basis().state_dict())
+    timestep = torch.tensor([100.0, 600.0])
+    sigma = prior.sigma(timestep)
+    noisy = torch.randn(2, 6, 4) * 3
+
+    clean = prior(noisy / (sigma**2 + 1).sqrt()[:, None, None], timestep, torch.zeros(2, 2, 8))
+
+    spread = prior.basis.spread
+    gain = spread**2 / (spread**2 + sigma[:, None] ** 2)
+    expected = prior.basis.reconstruct(gain * prior.basis.project(noisy))
+    torch.testing.assert_close(clean, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_scalings_give_unit_variance_in_and_out() -> None:
+    """Karras et al. (2022), table 1: for clean ~ N(0, s^2) input and target have variance 1."""
+    basis = _basis()
+    generator = torch.Generator().manual_seed(1)
+    clean = torch.randn(200_000, 8, generator=generator) * basis.spread
+    sigma = torch.tensor([1.5])
+    noisy = clean + sigma * torch.randn(clean.shape, generator=generator)
+    scaling = basis.precondition(sigma)
+
+    target = (clean - scaling.c_skip * noisy) / scaling.c_out
+
+    torch.testing.assert_close((noisy * scaling.c_in).std(0), torch.ones(8), rtol=0.01, atol=0)
+    torch.testing.assert_close(target.std(0), torch.ones(8), rtol=0.01, atol=0)
+
+
+def test_noise_levels_follow_the_exp_schedule() -> None:
+    prior = LatentPrior(SPEC)
+    timestep = torch.tensor([0.0, 511.0, 1023.0])
+
+    alphas = torch.exp(-12 * (timestep + 1) / 1024)
+
+    torch.testing.assert_close(prior.sigma(timestep), ((1 - alphas) / alphas).sqrt())
+
+
+def test_the_condition_reaches_the_prediction() -> None:
+    torch.manual_seed(0)
+    prior = LatentPrior(SPEC)
+    assert prior.basis is not None
+    prior.basis.load_state_dict(_basis().state_dict())
+    x, timestep = torch.randn(1, 6, 4), torch.tensor([500.0])
+
+    one = prior(x, timestep, torch.zeros(1, 2, 8))
+    other = prior(x, timestep, torch.ones(1, 2, 8))
+
+    assert (one - other).abs().max() > 1e-3
+
+
+def test_timestep_embedding_is_cosines_then_sines() -> None:
+    embedding = timestep_embedding(torch.tensor([2.0]), 4)
+
+    expected = torch.tensor([2.0, 0.02]).cos().tolist() + torch.tensor([2.0, 0.02]).sin().tolist()
+    assert embedding[0].tolist() == pytest.approx(expected, abs=1e-6)
