@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from maquette.core.config import GenerationRequest, ReferenceImage, SamplerConfig
 from maquette.core.errors import ImageInputError, InvalidRequestError
 

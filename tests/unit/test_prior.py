@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from maquette.core.prior.basis import LatentBasis
 from maquette.core.prior.transformer import LatentPrior, timestep_embedding
 from maquette.core.specs import PRIORS

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import torch
-
 from maquette.core.conditioning.word_encoder import Vocabulary, WordEncoder
 from maquette.core.specs import WordEncoderSpec
 
