@@ -17,6 +17,7 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 
+from .. import weights_fetch
 from ..core.config import GenerationRequest
 from ..core.errors import CancelledError
 from ..core.mesh import GenerationResult
@@ -99,7 +100,11 @@ class _Task:
         from ..core import pipeline
 
         return pipeline.generate(
-            self.request, self.pack_dir, on_progress=on_progress, cancel=cancel
+            self.request,
+            self.pack_dir,
+            on_progress=on_progress,
+            cancel=cancel,
+            pack_hash=weights_fetch.pack_hash(self.pack_dir, "text"),
         )
 
 

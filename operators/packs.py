@@ -26,4 +26,4 @@ def directory_of(context, pack_id: str) -> Path:
     Raises:
         WeightsError: there is no such pack, or it is not complete on this machine.
     """
-    return weights_fetch.pack_directory(pack_id, folder(context))
+    return weights_fetch.pack_directory(pack_id, folder(context), ("text",))

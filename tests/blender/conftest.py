@@ -73,7 +73,7 @@ class FakePipeline(types.ModuleType):
         self.results = []
         self.error = None
 
-    def generate(self, request, pack_dir, *, on_progress, cancel):
+    def generate(self, request, pack_dir, *, on_progress, cancel, pack_hash):
         self.requests.append(request)
         for index, result in enumerate(self.results):
             on_progress("Sampling", index / len(self.results))

@@ -42,7 +42,7 @@ class Gate:
         self.reached = threading.Event()
         self.open = threading.Event()
 
-    def __call__(self, request, pack_dir, *, on_progress, cancel):
+    def __call__(self, request, pack_dir, *, on_progress, cancel, pack_hash):
         on_progress("Sampling", 0.25)
         self.reached.set()
         while not self.open.wait(0.001):

@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "addon_utils"}
 BORDER = {"core.errors", "core.config", "core.mesh", "core.worker"}
 """What both sides of the border import: no torch, no Blender."""
-COMPOSITION = {"core.pipeline"}
-"""The only modules of core that see two sibling packages."""
+COMPOSITION = {"core.meshing", "core.models", "core.pipeline"}
+"""The only modules of core that see two sibling packages; nothing below imports them."""
 SIBLINGS = {
     "core.checkpoint",
     "core.conditioning",
@@ -34,6 +34,7 @@ SIBLINGS = {
 THIRD_PARTY = {
     "core.checkpoint": {"torch", "numpy", "safetensors"},
     "core.conditioning": {"torch", "numpy", "open_clip"},
+    "core.images": {"numpy", "PIL"},
 }
 """What a package of core may import from outside; torch and numpy where nothing is said."""
 
@@ -105,8 +106,8 @@ def fault(module: str, found: Import) -> str | None:
         return "imports inside the package are relative"
     if area.startswith("core"):
         return _fault_in_core(module, area, found)
-    if area == "weights_fetch":
-        return _fault_in_weights_fetch(found)
+    if area.startswith("weights_"):
+        return _fault_in_weights(found)
     if area in ("operators", "panels"):
         return _fault_in_blender_face(area, found)
     if area == "__init__":
@@ -129,16 +130,18 @@ def _fault_in_core(module: str, area: str, found: Import) -> str | None:
     if module in COMPOSITION:
         return None
     if _within(found.target, COMPOSITION):
-        return "only the outside imports the pipeline"
+        return "nothing below imports the pipeline"
     if _within(found.target, SIBLINGS - {area}):
         return "siblings do not know one another"
     return None
 
 
-def _fault_in_weights_fetch(found: Import) -> str | None:
-    if found.is_stdlib or (found.top == "huggingface_hub" and not found.at_module_level):
+def _fault_in_weights(found: Import) -> str | None:
+    if found.is_stdlib or (found.is_ours and found.top.startswith("weights_")):
         return None
-    return "weights_fetch uses the standard library, and huggingface_hub inside functions"
+    if found.top == "huggingface_hub" and not found.at_module_level:
+        return None
+    return "weights_* use the standard library, and huggingface_hub inside functions"
 
 
 def _fault_in_blender_face(area: str, found: Import) -> str | None:
@@ -152,7 +155,7 @@ def _fault_in_blender_face(area: str, found: Import) -> str | None:
         return None if found.top == "numpy" else "Blender does not have this package"
     if found.target == "core.pipeline" and not found.at_module_level:
         return None
-    if _within(found.target, BORDER | {"operators", "weights_fetch"}):
+    if _within(found.target, BORDER | {"operators", "weights_errors", "weights_fetch"}):
         return None
     return "operators see the border of core only"
 
@@ -198,7 +201,8 @@ def test_shipped_code_never_imports_training_tools_or_tests(folder: str) -> None
         ("core.prior.transformer", "from maquette.core.errors import GenerationError"),
         ("core.pipeline", "from ..operators import jobs"),
         ("weights_fetch", "from .core import config"),
-        ("weights_fetch", "import huggingface_hub"),
+        ("weights_hub", "import huggingface_hub"),
+        ("core.worker", "from .models import open_pack"),
         ("operators.jobs", "from ..core.pipeline import generate"),
         ("operators.jobs", "from ..core.prior import transformer"),
         ("operators.jobs", "def f():\n    import torch"),
@@ -223,6 +227,7 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
         ("core.pipeline", "from .prior import transformer\nfrom .decoder import stf"),
         ("operators.jobs", "import bpy\nfrom ..core.worker import Worker\nfrom . import messages"),
         ("operators.jobs", "def f():\n    from ..core import pipeline"),
+        ("weights_fetch", "from .weights_hub import download"),
         ("panels.generate", "import bpy"),
         ("__init__", "def register():\n    from . import operators"),
     ],
