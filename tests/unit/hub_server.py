@@ -3,8 +3,8 @@
 
 It speaks what `huggingface_hub` asks for: HEAD and GET of `/{repo}/resolve/{revision}/{path}`
 with ETag and X-Repo-Commit, large files by a redirect to another host with X-Linked-Etag and
-X-Linked-Size, and byte ranges. Large files are delivered under the name `localhost`, the rest
-under `127.0.0.1`, so that the redirect leaves the host as the real one does.
+X-Linked-Size, small ones by a redirect on the same host, and byte ranges. The other host is the
+name `localhost`, where the hub itself is `127.0.0.1`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE_BYTES = 10_000
 """From this size on a file counts as stored outside git."""
 BLOCK_BYTES = 16_384
+STORES = ("/cdn", "/api/resolve-cache")
+"""Where large and small files are delivered from."""
 
 
 @dataclass
@@ -42,7 +44,6 @@ class Fault:
     ignores_range: bool = False
     is_no_hub: bool = False
     """Answer as a login page would: 200, without the hub's headers."""
-    redirect_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,19 +99,13 @@ class HubServer:
 
     def gets(self, path: str) -> list[Request]:
         """The GET requests for a file's content that arrived, redirects not counted."""
-        return [
-            request
-            for request in self.requests
-            if request.method == "GET"
-            and request.path.endswith(path)
-            and self._has_content(request)
-        ]
-
-    def _has_content(self, request: Request) -> bool:
-        return request.path.startswith("/cdn/") or len(self._content(request.path)) < LARGE_BYTES
+        found = (r for r in self.requests if r.method == "GET" and r.path.startswith(STORES))
+        return [request for request in found if request.path.endswith(path)]
 
     def _content(self, path: str) -> bytes:
-        repo, _, rest = path.removeprefix("/cdn").lstrip("/").partition("/resolve/")
+        for store in STORES:
+            path = path.removeprefix(store)
+        repo, _, rest = path.lstrip("/").partition("/resolve/")
         revision, _, name = rest.partition("/")
         if f"{repo}@{unquote(revision)}/{name}" in self.files:
             return self.files[f"{repo}@{unquote(revision)}/{name}"]
@@ -146,18 +141,20 @@ class _Handler(BaseHTTPRequestHandler):
         content = hub._content(self.path)
         if fault.stall_head and self.command == "HEAD":
             hub.has_stalled.set()
-            hub.is_closing.wait(30)
+            hub.is_closing.wait(60)
         elif fault.status is not None or not content:
             self._refuse(fault.status or 404)
         elif self.command == "GET" and fault.get_statuses:
             self._refuse(fault.get_statuses.pop(0))
         elif fault.is_no_hub:
             self._reply(200, {"Content-Length": "5"}, b"hello")
-        elif len(content) >= LARGE_BYTES and not self.path.startswith("/cdn/"):
-            target = fault.redirect_to or f"http://localhost:{hub.port}/cdn{self.path}"
+        elif self.path.startswith(STORES):
+            self._deliver(content, fault, headers.get("range"))
+        elif len(content) >= LARGE_BYTES:
+            target = f"http://localhost:{hub.port}{STORES[0]}{self.path}"
             self._reply(302, {**_describe(content, "X-Linked-"), "Location": target})
         else:
-            self._deliver(content, fault, headers.get("range"))
+            self._reply(307, {"Location": f"{STORES[1]}{self.path}"})
 
     def _refuse(self, status: int) -> None:
         codes = {404: "EntryNotFound", 401: "RepoNotFound", 403: "GatedRepo"}
@@ -186,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if is_stall:
             self.server_hub.has_stalled.set()
-            self.server_hub.is_closing.wait(30)
+            self.server_hub.is_closing.wait(60)
 
     def _reply(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
         self.send_response(status)
