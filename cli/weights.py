@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 import argparse
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from .. import weights_fetch
 from ..weights_fetch import PACKS, PackState, WeightsError, describe_bytes
 from .errors import ExitCode, InterruptedByUserError, exit_code
+from .interrupt import cancel_on_interrupt
 from .output import Console
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+Action: TypeAlias = Callable[[argparse.Namespace, Console, threading.Event], ExitCode]
+"""What one word after `weights` does; the event is set by Ctrl-C."""
 
 DEFAULT_PACK = "shap-e"
 
@@ -65,16 +70,12 @@ def run(args: argparse.Namespace, console: Console | None = None) -> int:
         console: where to write; None makes one that obeys `--json`.
     """
     console = console or Console(json_mode=args.json)
-    action: Callable[[argparse.Namespace, Console], ExitCode] = args.act
+    action: Action = args.act
     try:
-        return action(args, console)
-    except WeightsError as error:
-        console.fail(type(error).__name__, str(error))
-        return exit_code(error)
-    except KeyboardInterrupt:
-        stopped = InterruptedByUserError()
-        console.fail(type(stopped).__name__, str(stopped))
-        return exit_code(stopped)
+        with cancel_on_interrupt() as cancel:
+            return action(args, console, cancel)
+    except (WeightsError, InterruptedByUserError) as error:
+        return console.report(error)
 
 
 _PACK_HELP = f"{' or '.join(PACKS)} (default: {DEFAULT_PACK})"
@@ -83,12 +84,14 @@ _PACK_HELP = f"{' or '.join(PACKS)} (default: {DEFAULT_PACK})"
 def _add_action(
     actions: Subparsers,
     name: str,
-    act: Callable[[argparse.Namespace, Console], ExitCode],
+    act: Action,
     summary: str,
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
     parser.add_argument(
+        "--packs-dir",
         "--packs-folder",
+        dest="packs_folder",
         type=Path,
         metavar="DIR",
         help="where packs live (default: MAQUETTE_PACKS, else the user's data folder)",
@@ -98,7 +101,7 @@ def _add_action(
     return parser
 
 
-def _list(args: argparse.Namespace, console: Console) -> ExitCode:
+def _list(args: argparse.Namespace, console: Console, cancel: threading.Event) -> ExitCode:
     root = _packs_root(args)
     states = [weights_fetch.pack_state(pack_id, root) for pack_id in PACKS]
     rows = [("PACK", "ON THIS MACHINE", "TO FETCH", "LICENCE")]
@@ -114,7 +117,7 @@ def _list(args: argparse.Namespace, console: Console) -> ExitCode:
     return ExitCode.OK
 
 
-def _fetch(args: argparse.Namespace, console: Console) -> ExitCode:
+def _fetch(args: argparse.Namespace, console: Console, cancel: threading.Event) -> ExitCode:
     root = _packs_root(args)
     parts = tuple(dict.fromkeys(args.parts)) if args.parts else None
     info = PACKS.get(args.pack)
@@ -127,14 +130,15 @@ def _fetch(args: argparse.Namespace, console: Console) -> ExitCode:
         online=not args.offline,
         endpoint=args.endpoint,
         on_progress=_progress(console, "fetching"),
+        cancel=cancel,
     )
     return _answer(console, state)
 
 
-def _import(args: argparse.Namespace, console: Console) -> ExitCode:
+def _import(args: argparse.Namespace, console: Console, cancel: threading.Event) -> ExitCode:
     root = _packs_root(args)
     state = weights_fetch.import_pack(
-        args.source, args.pack, root, on_progress=_progress(console, "importing")
+        args.source, args.pack, root, on_progress=_progress(console, "importing"), cancel=cancel
     )
     if not state.ready_parts:
         # What was found is kept; the error says what is still missing.
@@ -142,7 +146,7 @@ def _import(args: argparse.Namespace, console: Console) -> ExitCode:
     return _answer(console, state)
 
 
-def _verify(args: argparse.Namespace, console: Console) -> ExitCode:
+def _verify(args: argparse.Namespace, console: Console, cancel: threading.Event) -> ExitCode:
     root = _packs_root(args)
     found = (p for p in PACKS if weights_fetch.pack_state(p, root).status != "missing")
     code = ExitCode.OK
@@ -151,10 +155,10 @@ def _verify(args: argparse.Namespace, console: Console) -> ExitCode:
     for pack_id in args.packs or found:
         try:
             progress = _progress(console, "verifying")
-            state = weights_fetch.verify_pack(pack_id, root, on_progress=progress)
+            state = weights_fetch.verify_pack(pack_id, root, on_progress=progress, cancel=cancel)
             lines.append(f"{pack_id}: verified, {state.message}")
             results.append(_as_json(state) | {"error": None})
-        except weights_fetch.UnknownPackError:
+        except (weights_fetch.UnknownPackError, weights_fetch.FetchCancelledError):
             raise
         except WeightsError as error:
             code = exit_code(error)

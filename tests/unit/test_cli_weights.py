@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -198,22 +199,35 @@ def test_a_full_disk_is_an_output_error(
     assert run("import", str(stick), "--pack", "tiny") == 5
 
 
-def test_ctrl_c_leaves_with_130(
-    hub: HubServer,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+def test_ctrl_c_keeps_what_arrived_and_leaves_with_130(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def interrupt(self: object, stage: str, fraction: float) -> None:
         if WEIGHTS in stage:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
+    hub.fault(f"prior/{WEIGHTS}").stall_after = 60_000
     with monkeypatch.context() as patch:
         patch.setattr(weights.Console, "progress", interrupt)
         assert run("fetch", "tiny", "--part", "text", "--endpoint", hub.url) == 130
 
     assert not (tmp_path / "packs" / "tiny" / TEXT_FILES[1]).exists()
+    hub.faults.clear()
     assert run("fetch", "tiny", "--part", "text", "--endpoint", hub.url) == 0
+
+
+def test_ctrl_c_ends_verification_at_the_first_pack(
+    stick: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("import", str(stick), "--pack", "tiny")
+    capsys.readouterr()
+    monkeypatch.setattr(
+        weights.Console, "progress", lambda *args: signal.raise_signal(signal.SIGINT)
+    )
+
+    assert run("verify") == 130
+
+    assert capsys.readouterr().out == ""
 
 
 def test_an_action_is_required(capsys: pytest.CaptureFixture[str]) -> None:
