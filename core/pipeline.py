@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The composition root: a request and a pack in, finished variants out.
+
+Blocking; runs on any thread. The pack that was used last stays in memory until `release`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .checkpoint.pack_layout import read_layout
+from .config import GenerationRequest, SamplerConfig
+from .device import choose_device, choose_dtype, translate_memory_errors
+from .diffusion.denoiser import guided_denoiser
+from .diffusion.samplers import SAMPLERS
+from .diffusion.schedule import exp_alphas_cumprod, sampling_sigmas
+from .errors import CancelledError
+from .mesh import GenerationRecord, GenerationResult
+from .meshing import mesh_from_field
+from .models import IMAGE_SAMPLER, TEXT_SAMPLER, Condition, PackModels, open_pack
+from .naming import object_name
+from .pack import read_manifest
+from .prior.transformer import LatentPrior
+from .version import VERSION
+
+logger = logging.getLogger(__name__)
+
+OnProgress = Callable[[str, float], None]
+"""Called with the stage in words and the fraction of the whole request done, in [0, 1]."""
+
+_REQUIRED_BYTES = 2 * 2**30
+"""What a generation needs at most beside the pack, for the out-of-memory message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackDescription:
+    """What a pack can do; known without loading weights."""
+
+    has_text: bool
+    has_image: bool
+    sampler: SamplerConfig
+    """Defaults for prompts."""
+    image_sampler: SamplerConfig | None
+    """Defaults for pictures, if the pack takes them."""
+    known_kinds: tuple[str, ...]
+    """Words for the objects that a closed vocabulary knows; empty for open vocabularies."""
+
+
+def describe_pack(pack_dir: Path) -> PackDescription:
+    """Look at a pack folder.
+
+    Raises:
+        PackError: there is no model in the folder.
+        CheckpointError: a description in the folder is damaged.
+    """
+    layout = read_layout(pack_dir)
+    if layout.kind == "native":
+        manifest = read_manifest(pack_dir)
+        kinds = tuple(word for word, role in manifest.words.items() if role == "kind")
+        return PackDescription(
+            has_text=True,
+            has_image=False,
+            sampler=manifest.sampler,
+            image_sampler=None,
+            known_kinds=kinds,
+        )
+    has_image = layout.image_prior is not None and layout.image_encoder is not None
+    return PackDescription(
+        has_text=layout.text_prior is not None and layout.text_encoder is not None,
+        has_image=has_image,
+        sampler=TEXT_SAMPLER,
+        image_sampler=IMAGE_SAMPLER if has_image else None,
+        known_kinds=(),
+    )
+
+
+def generate(
+    request: GenerationRequest,
+    pack_dir: Path,
+    *,
+    on_progress: OnProgress,
+    cancel: threading.Event,
+    pack_hash: str = "",
+) -> Iterator[GenerationResult]:
+    """Make every variant that a request asks for, one after the other.
+
+    Args:
+        request: what to make.
+        pack_dir: folder of the pack that the request names.
+        on_progress: told about each stage.
+        cancel: set it to stop; tested once per sampler step and once per chunk of points.
+        pack_hash: of the pack's files, for the record on the result.
+
+    Yields:
+        Each variant as soon as it is finished.
+
+    Raises:
+        GenerationError: see `core.errors`; variants yielded before stay valid.
+    """
+    device = choose_device(request.device)
+    dtype = choose_dtype(device, request.precision)
+    on_progress("Loading the model pack", 0.0)
+    with translate_memory_errors(device, required_bytes=_REQUIRED_BYTES):
+        clock = _Clock()
+        with clock.stage("load"):
+            models = _resident.open(pack_dir, device, dtype)
+            prior = models.prior(request)
+        _raise_if_set(cancel)
+        on_progress("Reading the prompt", 0.0)
+        with clock.stage("condition"):
+            condition = models.condition(request)
+        for index in range(request.count):
+            variant = _Variant(request, models, prior, condition, index, on_progress, cancel)
+            record = _record(request, models.sampler(request), index, pack_hash, device, dtype)
+            yield variant.run(clock, record)
+            clock = _Clock()
+
+
+def release() -> None:
+    """Forget the pack that is kept in memory, and give cached device memory back."""
+    _resident.close()
+
+
+def _record(
+    request: GenerationRequest,
+    sampler: SamplerConfig,
+    index: int,
+    pack_hash: str,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> GenerationRecord:
+    return GenerationRecord(
+        prompt=request.prompt,
+        image_source=request.image.source if request.image else "",
+        seed=request.seed + index,
+        pack=request.pack,
+        pack_hash=pack_hash,
+        settings=asdict(sampler)
+        | {
+            "resolution": request.resolution,
+            "texture_size": request.texture_size,
+            "target_size": request.target_size,
+            "device": device.type,
+            "precision": str(dtype).removeprefix("torch."),
+        },
+        version=VERSION,
+    )
+
+
+class _Variant:
+    """One pass from noise to mesh."""
+
+    def __init__(
+        self,
+        request: GenerationRequest,
+        models: PackModels,
+        prior: LatentPrior,
+        condition: Condition,
+        index: int,
+        on_progress: OnProgress,
+        cancel: threading.Event,
+    ) -> None:
+        self._request = request
+        self._models = models
+        self._prior = prior
+        self._condition = condition
+        self._index = index
+        self._on_progress = on_progress
+        self._cancel = cancel
+
+    @torch.inference_mode()
+    def run(self, clock: _Clock, record: GenerationRecord) -> GenerationResult:
+        with clock.stage("sample"):
+            latent = sample_latent(
+                self._prior,
+                self._condition.tokens,
+                self._models.sampler(self._request),
+                record.seed,
+                on_step=lambda done, total: self._report("Sampling", 0.7 * done / total),
+            )
+        with clock.stage("field"):
+            field = self._models.decoder.field(latent)
+        mesh, notes = mesh_from_field(
+            field,
+            self._request,
+            min_component_share=self._models.min_component_share,
+            device=self._condition.tokens.device,
+            stage=clock.stage,
+            check=lambda: _raise_if_set(self._cancel),
+            report=lambda stage, fraction: self._report(stage, 0.7 + 0.3 * fraction),
+        )
+        return GenerationResult(
+            name=object_name(self._request.prompt or record.image_source),
+            mesh=mesh,
+            record=record,
+            stage_seconds=clock.seconds,
+            warnings=(*self._condition.warnings, *notes),
+        )
+
+    def _report(self, stage: str, fraction: float) -> None:
+        _raise_if_set(self._cancel)
+        count = self._request.count
+        label = stage if count == 1 else f"{stage} ({self._index + 1} of {count})"
+        self._on_progress(label, (self._index + fraction) / count)
+
+
+def sample_latent(
+    prior: LatentPrior,
+    condition: Tensor,
+    sampler: SamplerConfig,
+    seed: int,
+    *,
+    on_step: Callable[[int, int], None],
+) -> Tensor:
+    """Draw one latent.
+
+    Args:
+        prior: text or image prior.
+        condition: condition tokens, [1, T, E]; zeros of the same shape stand for no condition.
+        sampler: steps, guidance and noise range.
+        seed: of the initial noise, which is drawn on the CPU so that devices agree.
+        on_step: progress and cancellation hook.
+
+    Returns:
+        The latent, fp32, [L, C].
+    """
+    spec = prior.spec
+    sigmas = sampling_sigmas(sampler, num_timesteps=spec.num_timesteps, rate=spec.schedule_rate)
+    denoise = guided_denoiser(
+        prior,
+        condition,
+        torch.zeros_like(condition),
+        sampler.guidance_scale,
+        convention=sampler.convention,
+        alphas_cumprod=exp_alphas_cumprod(
+            spec.num_timesteps, rate=spec.schedule_rate, convention=sampler.convention
+        ),
+    )
+    generator = torch.Generator("cpu").manual_seed(seed)
+    noise = torch.randn(1, spec.num_latents, spec.channels, generator=generator)
+    x = noise.to(condition.device) * float(sigmas[0])
+    return SAMPLERS[sampler.method](denoise, x, sigmas, on_step=on_step)[0]
+
+
+class _Resident:
+    """The one pack that is kept in memory."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._key: tuple[Path, torch.device, torch.dtype] | None = None
+        self._models: PackModels | None = None
+
+    def open(self, pack_dir: Path, device: torch.device, dtype: torch.dtype) -> PackModels:
+        with self._lock:
+            key = (pack_dir.resolve(), device, dtype)
+            if self._models is None or self._key != key:
+                # The old pack goes first, so that two never share the memory.
+                self._models = None
+                self._models = open_pack(pack_dir, device, dtype)
+                self._key = key
+            return self._models
+
+    def close(self) -> None:
+        with self._lock:
+            self._models = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+_resident = _Resident()
+
+
+class _Clock:
+    """Wall seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def _raise_if_set(cancel: threading.Event) -> None:
+    if cancel.is_set():
+        raise CancelledError
