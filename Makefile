@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Everything a contributor does. CI runs `make check test build` and nothing else.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo fmt check test test-unit test-parity test-blender build bench clean
+
+PYTHON ?= $(shell tools/find_python.sh 3.11 3.13)
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+# OpenMP threads that spin while they wait slow each other down on shared cores.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+help: ## Show this list.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+setup: $(READY) ## Make .venv with pinned packages, and install missing system libraries.
+
+$(READY): pyproject.toml tools/setup.sh tools/system_libraries.sh $(wildcard constraints-*.txt)
+	@tools/setup.sh "$(PYTHON)" $(VENV)
+	@touch $@
+
+fmt: $(READY) ## Format the sources.
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+check: $(READY) ## Lint, types, and who may import whom.
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	@mkdir -p build/types && ln -sfn ../.. build/types/maquette
+	$(RUN) -m mypy
+	$(RUN) -m pytest -q tests/unit/test_import_ladder.py
+
+test: test-unit test-parity test-blender ## Run every test.
+
+test-unit: $(READY) ## Test what needs no Blender.
+	$(RUN) -m pytest -q tests/unit
+
+test-parity: $(READY) ## Compare with diffusers, transformers and OpenAI's own numbers.
+	$(RUN) -m pytest -q tests/parity
+
+test-blender: $(READY) ## Test the extension on every Blender served.
+	tools/test_blender.sh $(VENV)
+
+build: $(READY) ## Build the extension's zip under dist/ with Blender's own tool.
+	$(RUN) tools/build_extension.py
+
+clean: ## Remove what make made, downloaded packages included.
+	rm -rf .venv .venvs build dist .mypy_cache .ruff_cache .pytest_cache

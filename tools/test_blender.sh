@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# test_blender.sh FOLDER [PYTEST OPTION ...]: run tests/blender on every Blender served.
+#
+# FOLDER is the main virtual environment; it runs all tests on the Blenders of its own Python.
+# Blenders of the other Python get a small environment without torch, and the tests that need none.
+# With MAQUETTE_REQUIRE_ALL=1 a Python that is not on this machine is a failure.
+set -euo pipefail
+shopt -s inherit_errexit  # A failed installation inside $(...) ends the script too.
+cd "$(dirname "$0")/.."
+
+main=${1:?which virtual environment}
+shift
+versions_3_11=(4.5.15 4.2.23 5.0.1)
+versions_3_13=(5.2.3)
+main_minor=$("$main/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+pip_options=(--disable-pip-version-check install -q)
+summary=() failed=0
+
+bpy_folder() {  # bpy_folder PYTHON VERSION: print where that Blender lies, installing it if need be
+  local folder=$PWD/.venvs/bpy-$2
+  if [[ ! -e $folder/.ready ]]; then
+    rm -rf "$folder"
+    # Into a folder of its own, since each release wants the same name and another may be installed.
+    "$1" -m pip "${pip_options[@]}" --no-deps --target "$folder" "bpy==$2" >&2
+    touch "$folder/.ready"
+  fi
+  echo "$folder"
+}
+
+light_environment() {  # light_environment PYTHON MINOR: print its Python, making it if need be
+  local folder=$PWD/.venvs/py$2
+  if [[ ! -e $folder/.ready ]]; then
+    rm -rf "$folder"
+    "$1" -m venv "$folder" >&2
+    "$folder/bin/python" -m pip "${pip_options[@]}" --constraint "constraints-$2.txt" \
+      setuptools numpy pytest cattrs cython requests zstandard >&2
+    "$folder/bin/python" -m pip "${pip_options[@]}" --no-build-isolation --no-deps -e . >&2
+    touch "$folder/.ready"
+  fi
+  echo "$folder/bin/python"
+}
+
+run() {  # run PYTHON VERSION [PYTEST OPTION ...]
+  local python=$1 version=$2 folder outcome=passed
+  shift 2
+  folder=$(bpy_folder "$python" "$version")
+  echo "── Blender $version ──"
+  MAQUETTE_EXPECT_BPY=$version PYTHONPATH=$folder "$python" -m pytest tests/blender -q "$@" || {
+    outcome=FAILED failed=1
+  }
+  summary+=("Blender $version: $outcome")
+}
+
+for minor in 3.11 3.13; do
+  declare -n versions=versions_${minor/./_}
+  options=("$@")
+  if [[ $minor == "$main_minor" ]]; then
+    python=$main/bin/python
+  elif found=$(tools/find_python.sh "$minor"); then
+    python=$(light_environment "$found" "$minor")
+    options+=(-m "not needs_torch")
+  else
+    summary+=("Blender ${versions[*]}: NOT TESTED, there is no Python $minor on this machine")
+    [[ ${MAQUETTE_REQUIRE_ALL:-} == 1 ]] && failed=1
+    continue
+  fi
+  for version in "${versions[@]}"; do
+    run "$python" "$version" "${options[@]}"
+  done
+done
+
+printf '%s\n' "${summary[@]}"
+exit "$failed"
