@@ -88,11 +88,13 @@ class ShapeBatch:
 
     def _primitive_distances(self, points: Tensor) -> Tensor:
         """Return the distance to every primitive by itself, negative inside, [P, N]."""
-        columns = points.transpose(1, 2)  # [B, 3, N]
+        columns = points.transpose(1, 2).contiguous()  # [B, 3, N]
         distances = points.new_empty(len(self.solids), points.shape[1])
         for solid, members in self.members.items():
-            own_points = columns[self.shape_of[members]] - self.centres[members, :, None]
-            local = self.rotations[members].transpose(1, 2) @ own_points  # [K, 3, N]
+            into_frame = self.rotations[members].transpose(1, 2)  # [K, 3, 3]
+            shift = into_frame @ self.centres[members, :, None]
+            own_points = columns[self.shape_of[members]]
+            local = torch.baddbmm(shift, into_frame, own_points, beta=-1.0)  # [K, 3, N]
             params = self.params[members, None]
             distances[members] = solid_distance(solid, *local.unbind(1), params)
         return distances
