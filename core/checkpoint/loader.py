@@ -24,7 +24,7 @@ M = TypeVar("M", bound=nn.Module)
 ChooseKeyMap: TypeAlias = Callable[[Collection[str]], KeyMap]
 """From the names in a file to the map that fits them, such as `partial(prior_key_map, spec)`."""
 
-_WINDOW_BYTES = 64 * 2**20
+_WINDOW_BYTES = 32 * 2**20
 """The file is mapped anew after so many bytes, which gives the pages read so far back."""
 
 

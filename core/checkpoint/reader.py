@@ -33,6 +33,9 @@ _SUFFIXES: dict[str, Format] = {
     ".bin": "torch",
 }
 
+_MAX_HEADER_BYTES = 100_000_000
+"""The format's own limit."""
+
 # What the restricted unpickler and the archive reader raise on hostile or damaged bytes: they
 # were written for well-formed files, so nearly every built-in error is possible.
 _ARCHIVE_ERRORS = (
@@ -173,6 +176,10 @@ def _check_format(path: Path) -> Format:
 def _format_of(path: Path, start: bytes) -> Format:
     if not start:
         raise CheckpointError(path, "is empty: fetch it again")
+    # A safetensors file is the length of its header in 8 bytes, then the header in JSON. It is
+    # looked for first, because that length may begin with any of the bytes below.
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= _MAX_HEADER_BYTES:
+        return "safetensors"
     if start.startswith(b"PK\x03\x04"):
         return "torch"
     if start.startswith(b"version https://git-lfs"):
@@ -181,9 +188,6 @@ def _format_of(path: Path, start: bytes) -> Format:
         raise CheckpointError(
             path, "is a bare pickle, which could run code: use the published file or safetensors"
         )
-    # A safetensors file is the length of its header in 8 bytes, then the header in JSON.
-    if start[8:9] == b"{":
-        return "safetensors"
     raise CheckpointError(path, f"is not a weights file (it starts with {start[:16]!r})")
 
 

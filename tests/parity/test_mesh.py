@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Latent to mesh against diffusers, whose marching cubes code stands on its own.
+
+diffusers ships that code without its tables, so that ours are filled in: edges, orientation,
+interpolation and the numbering of vertices are compared, and the whole chain from a latent.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.pipelines.shap_e.renderer import MeshDecoder, MeshDecoderOutput, ShapERenderer
+from maquette.core.checkpoint.decoder_keys import decoder_key_map
+from maquette.core.checkpoint.loader import load_module
+from maquette.core.decoder.stf import Decoder
+from maquette.core.geometry.marching_cubes import marching_cubes
+from maquette.core.geometry.mc_tables import triangle_table
+from maquette.tests.parity.reference_models import TINY, export, reference_renderer
+from torch import Tensor
+
+RESOLUTION = 24
+
+
+def fill_tables(decoder: MeshDecoder) -> None:
+    triangles, counts = triangle_table()
+    decoder.cases.copy_(torch.from_numpy(triangles.copy()))
+    decoder.masks.copy_(torch.arange(5) < torch.from_numpy(counts.copy())[:, None])
+
+
+def grid_points(resolution: int) -> Tensor:
+    axis = torch.linspace(-1, 1, resolution)
+    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
+
+
+def smooth_field(kind: str) -> Tensor:
+    """Return a field that is positive inside, [R, R, R]."""
+    x, y, z = grid_points(32).view(32, 32, 32, 3).unbind(-1)
+    if kind == "torus":
+        return 0.25 - ((x.hypot(y) - 0.6) ** 2 + z**2).sqrt()
+    # Leaves the box on all sides and has every kind of ambiguous cell.
+    return (
+        (4 * x).sin() * (5 * y).cos()
+        + (5 * y).sin() * (6 * z).cos()
+        + (6 * z).sin() * (4 * x).cos()
+    )
+
+
+def assert_same_mesh(actual: tuple[Tensor, Tensor], expected: MeshDecoderOutput) -> None:
+    vertices, faces = actual
+    torch.testing.assert_close(vertices, expected.verts, rtol=0, atol=1e-5)
+    assert sorted_faces(faces) == sorted_faces(expected.faces)
+
+
+def sorted_faces(faces: Tensor) -> list[tuple[int, ...]]:
+    """Return faces in a fixed order, each starting at its smallest vertex, so winding counts."""
+    rows = faces.long()
+    first = rows.argmin(dim=1, keepdim=True)
+    rolled = rows.gather(1, (first + torch.arange(3)) % 3)
+    return sorted(map(tuple, rolled.tolist()))
+
+
+@pytest.mark.parametrize("kind", ["torus", "waves"])
+def test_marching_cubes_equals_diffusers(kind: str) -> None:
+    field = smooth_field(kind)
+    decoder = MeshDecoder()
+    fill_tables(decoder)
+    padded = torch.nn.functional.pad(field, (1,) * 6, value=-1.0)
+    expected = decoder(padded, torch.full((3,), -1.0), torch.full((3,), 2.0))
+
+    assert len(expected.faces) > 1000
+    assert_same_mesh(marching_cubes(field, border="openai"), expected)
+
+
+@pytest.fixture(scope="module")
+def renderer() -> ShapERenderer:
+    reference = reference_renderer(TINY.decoder, seed=3)
+    fill_tables(reference.mesh_decoder)
+    return reference
+
+
+@pytest.fixture(scope="module")
+def decoder(renderer: ShapERenderer, tmp_path_factory: pytest.TempPathFactory) -> Decoder:
+    folder: Path = tmp_path_factory.mktemp("renderer")
+    path = export(renderer, folder, "diffusion_pytorch_model.safetensors")
+    key_map = partial(decoder_key_map, TINY.decoder)
+    return load_module(lambda: Decoder(TINY.decoder), path, key_map)
+
+
+def latent() -> Tensor:
+    generator = torch.Generator().manual_seed(4)
+    spec = TINY.decoder
+    return torch.rand(1, spec.num_latents, spec.channels, generator=generator) * 2 - 1
+
+
+@torch.inference_mode()
+def test_latent_to_mesh_equals_diffusers(renderer: ShapERenderer, decoder: Decoder) -> None:
+    expected = renderer.decode_to_mesh(latent(), torch.device("cpu"), grid_size=RESOLUTION)
+    field = decoder.field(latent()[0])
+
+    values = field.signed_distance(grid_points(RESOLUTION)).view((RESOLUTION,) * 3)
+    # Nearer to zero than the rounding of either side, a node could change sides.
+    assert values.abs().min() > 1e-6
+    mesh = marching_cubes(values, border="openai")
+
+    assert len(expected.faces) > 1000
+    assert_same_mesh(mesh, expected)
+
+
+@torch.inference_mode()
+def test_colours_of_the_mesh_equal_diffusers(renderer: ShapERenderer, decoder: Decoder) -> None:
+    expected = renderer.decode_to_mesh(latent(), torch.device("cpu"), grid_size=RESOLUTION)
+
+    srgb = decoder.field(latent()[0]).color(expected.verts)
+
+    linear = torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    theirs = torch.stack([expected.vertex_channels[name] for name in "RGB"], dim=1)
+    torch.testing.assert_close(theirs, linear, rtol=0, atol=2e-5)
+
+
+@torch.inference_mode()
+def test_without_the_published_shrink_vertices_keep_their_true_places(
+    renderer: ShapERenderer, decoder: Decoder
+) -> None:
+    expected = renderer.decode_to_mesh(latent(), torch.device("cpu"), grid_size=RESOLUTION)
+    values = decoder.field(latent()[0]).signed_distance(grid_points(RESOLUTION))
+
+    vertices, faces = marching_cubes(values.view((RESOLUTION,) * 3))
+
+    grown = expected.verts * (RESOLUTION + 1) / (RESOLUTION - 1)
+    inner = (grown.abs() < 1).all(dim=1)
+    assert inner.sum() > 1000
+    torch.testing.assert_close(vertices[inner], grown[inner], rtol=0, atol=1e-5)
+    # Only where the surface leaves the box do the two end differently, never in their faces.
+    assert sorted_faces(faces) == sorted_faces(expected.faces)
