@@ -43,6 +43,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         target = build(arguments.output_dir)
+        check(target)
     except BuildError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -51,10 +52,10 @@ def main() -> int:
 
 
 def build(output_dir: Path) -> Path:
-    """Validate the sources, build the zip, validate and check it; returns its path.
+    """Validate the sources, build the zip and validate that; returns its path.
 
     Raises:
-        BuildError: Blender's tool refuses something, or the zip holds what it should not.
+        BuildError: Blender's tool refuses something.
     """
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -64,15 +65,19 @@ def build(output_dir: Path) -> Path:
     _run_tool(scripts, "validate", "--valid-tags", str(tags), str(ROOT))
     _run_tool(scripts, "build", "--source-dir", str(ROOT), "--output-dir", str(output_dir))
     _run_tool(scripts, "validate", "--valid-tags", str(tags), str(target))
+    return target
+
+
+def check(target: Path) -> None:
+    """Raise BuildError unless the zip holds what Blender needs and nothing else."""
     with zipfile.ZipFile(target) as archive:
         check_contents(archive.namelist())
     if target.stat().st_size > MAX_BYTES:
         raise BuildError(f"{target} has {target.stat().st_size} bytes, more than {MAX_BYTES}")
-    return target
 
 
 def check_contents(names: list[str]) -> None:
-    """Raise BuildError unless the zip holds what Blender needs and nothing else."""
+    """Raise BuildError unless these are the names of a complete extension."""
     packs = [name for name in names if name.startswith("packs/starter/")]
     for suffix in ("pack.json", ".safetensors"):
         if not any(name.endswith(suffix) for name in packs):
