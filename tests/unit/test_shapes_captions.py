@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from maquette.training.shapes.attributes import ADJECTIVES, ShapeAttributes
@@ -128,6 +130,6 @@ def test_articles_fit_the_next_word() -> None:
 
     for _ in range(2000):
         words = caption(sample_attributes(rng), rng).replace(",", "").replace(":", "").split()
-        for article, following in zip(words, words[1:], strict=False):
+        for article, following in pairwise(words):
             if article in ("a", "an"):
                 assert (article == "an") == (following[0] in "aeiou")

@@ -104,4 +104,5 @@ def test_preview_shows_the_colour_in_front_of_the_background(tmp_path: Path) -> 
 
     assert picture[20, 16, 2] > picture[20, 16, 0] + 50
     assert picture[0, 0].min() > 230
-    assert Image.open(tmp_path / "sheet.png").size == (32, 32)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (32, 32)

@@ -20,7 +20,8 @@ from torch import Tensor
 
 NUM_PARAMS = 6
 _TINY = 1e-12
-_ELLIPSOID_STEPS = 5
+_ELLIPSOID_STEPS = 6
+_OFF_CENTRE = 1e-4
 
 
 class Solid(IntEnum):
@@ -137,18 +138,16 @@ def _ellipsoid(x: Tensor, y: Tensor, z: Tensor, params: Tensor) -> Tensor:
     from a lower bound of the root every step approaches it from the same side.
     """
     radii = params[..., :3].unbind(-1)
+    # Kept off the symmetry planes by a hair, where the nearest point is not unique.
     scaled = [
-        coordinate.abs() * radius for coordinate, radius in zip((x, y, z), radii, strict=True)
+        torch.maximum(coordinate.abs(), _OFF_CENTRE * radius) * radius
+        for coordinate, radius in zip((x, y, z), radii, strict=True)
     ]
     squares = [radius.square() for radius in radii]
-    smallest = torch.minimum(torch.minimum(squares[0], squares[1]), squares[2])
     largest = torch.maximum(torch.maximum(squares[0], squares[1]), squares[2])
     root = _length(*scaled) - largest
     for product, square in zip(scaled, squares, strict=True):
         root = torch.maximum(root, product - square)
-    # Without this the centre, where the nearest point is not unique, divides zero by zero.
-    floor = smallest * (1e-3 - 1.0)
-    root = torch.maximum(root, floor)
     for _ in range(_ELLIPSOID_STEPS):
         shares = [p / (root + s) for p, s in zip(scaled, squares, strict=True)]
         norm = _length(*shares)
@@ -156,7 +155,7 @@ def _ellipsoid(x: Tensor, y: Tensor, z: Tensor, params: Tensor) -> Tensor:
             (share.square() / (root + square))
             for share, square in zip(shares, squares, strict=True)
         )
-        root = torch.maximum(root + norm.square() * (norm - 1.0) / (slope + _TINY), floor)
+        root = root + norm.square() * (norm - 1.0) / slope
     gaps = [
         product / radius * root / (root + square)
         for product, radius, square in zip(scaled, radii, squares, strict=True)

@@ -202,7 +202,7 @@ KINDS = (
         build=_build_truck,
         natural=("red", "blue", "orange"),
         parts=(
-            Part("cargo", ("a trailer", "cargo", "a load"), ("white", "grey", "wooden")),
+            Part("cargo", ("a trailer", "cargo", "a load"), (SAME, "white", "wooden")),
             Part("wheels", ("wheels", "tires", "tyres"), _TYRES),
             Part("windows", (), ("cyan",)),
             Part("hubs", (), ("metal", "grey")),
@@ -255,7 +255,7 @@ KINDS = (
         parts=(
             Part("wheels", ("wheels",), ("black", "red", "grey")),
             Part("chimney", ("a chimney", "a smokestack"), ("black", "golden")),
-            Part("roof", ("a roof",), ("grey", "red", "black")),
+            Part("roof", ("a roof",), (SAME, "red", "black")),
             Part("chassis", (), ("grey", "black")),
             Part("windows", (), ("cyan", "yellow")),
             Part("hubs", (), ("golden", "metal")),
