@@ -17,8 +17,11 @@ main_minor=$("$main/bin/python" -c 'import sys; print("%d.%d" % sys.version_info
 pip_options=(--disable-pip-version-check install -q)
 summary=() failed=0
 
-bpy_folder() {  # bpy_folder PYTHON VERSION: print where that Blender lies, installing it if need be
+bpy_folder() {  # bpy_folder PYTHON VERSION: print what to add to the path, installing it if need be
   local folder=$PWD/.venvs/bpy-$2
+  if "$1" -c "from importlib.metadata import version as v; exit(v('bpy') != '$2')" 2>/dev/null; then
+    return  # It is the one of the environment itself.
+  fi
   if [[ ! -e $folder/.ready ]]; then
     rm -rf "$folder"
     # Into a folder of its own, since each release wants the same name and another may be installed.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import bpy
@@ -190,6 +191,19 @@ def test_a_missing_package_is_named(pipeline, caplog):
         generate()
 
     assert caplog.text == ""
+
+
+def test_without_torch_the_real_pipeline_says_so(monkeypatch, tmp_path):
+    import maquette.core
+    from maquette.operators import packs
+
+    monkeypatch.setattr(packs, "directory_of", lambda context, pack_id: tmp_path)
+    monkeypatch.setitem(sys.modules, "torch", None)  # As if it were not installed.
+    monkeypatch.delitem(sys.modules, "maquette.core.pipeline", raising=False)
+    monkeypatch.delattr(maquette.core, "pipeline", raising=False)
+
+    with pytest.raises(RuntimeError, match="Blender's Python cannot load torch"):
+        generate()
 
 
 def test_what_was_done_before_a_failure_stays(pipeline, make_result):
