@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts about this installation and this machine, for `maquette doctor`."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+
+from ..core.version import VERSION
+from . import memory
+
+PACKAGES = {"torch": "torch", "numpy": "numpy", "open_clip": "open_clip_torch", "bpy": "bpy"}
+"""Modules whose versions matter, with the names of their packages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One device that torch can use."""
+
+    name: str
+    description: str
+    free_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compute:
+    """What a generation would run on."""
+
+    devices: tuple[Device, ...]
+    chosen: str
+    dtype: str
+    reason: str
+    num_threads: int
+
+    def to_json(self) -> dict[str, object]:
+        """Return everything by name."""
+        devices = [
+            {"name": d.name, "description": d.description, "free_bytes": d.free_bytes}
+            for d in self.devices
+        ]
+        return {
+            "devices": devices,
+            "chosen": self.chosen,
+            "dtype": self.dtype,
+            "reason": self.reason,
+            "num_threads": self.num_threads,
+        }
+
+    def to_rows(self) -> list[tuple[str, str]]:
+        """Return everything as lines of a table."""
+        rows = [
+            (device.name, f"{device.description}, {_gib(device.free_bytes)} free")
+            for device in self.devices
+        ]
+        rows.append(("memory", _gib(memory.total_bytes())))
+        rows.append(("threads", str(self.num_threads)))
+        return [*rows, ("chosen", f"{self.chosen} in {self.dtype}: {self.reason}")]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that takes part, or why a package does not load."""
+    found = {
+        "maquette": VERSION,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": f"{platform.platform()}, {platform.machine()}",
+    }
+    return found | {module: _version(module, package) for module, package in PACKAGES.items()}
+
+
+def compute() -> Compute:
+    """Return the devices and which of them a generation takes by itself."""
+    try:
+        from ..core import device as devices
+    except ImportError as error:
+        reason = f"torch does not load, {_first_line(error)}"
+        return Compute(devices=(), chosen="none", dtype="none", reason=reason, num_threads=0)
+    import torch
+
+    names = devices.available_devices()
+    chosen = devices.choose_device("auto")
+    dtype = str(devices.choose_dtype(chosen, "auto")).removeprefix("torch.")
+    return Compute(
+        devices=tuple(
+            Device(
+                name=name,
+                description=devices.describe_device(torch.device(name)),
+                free_bytes=devices.available_memory_bytes(torch.device(name)),
+            )
+            for name in names
+        ),
+        chosen=str(chosen),
+        dtype=dtype,
+        reason=_reason(chosen.type, dtype),
+        num_threads=torch.get_num_threads(),
+    )
+
+
+def _reason(device: str, dtype: str) -> str:
+    what, which = ("this CPU", "torch sees no GPU that it can use")
+    if device != "cpu":
+        what, which = ("it", "it is the first GPU")
+    speed = "no fast" if dtype == "float32" else "fast"
+    return f"{which}, and {what} has {speed} instructions for half precision"
+
+
+def _version(module: str, package: str) -> str:
+    try:
+        importlib.import_module(module)
+        return metadata.version(package)
+    except ModuleNotFoundError as error:
+        return "not installed" if error.name == module else f"lacks {error.name}"
+    except metadata.PackageNotFoundError:
+        return "of unknown version"
+    except (ImportError, OSError) as error:
+        return f"does not load, {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _gib(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / 2**30:.1f} GiB"

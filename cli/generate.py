@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`maquette generate`: prompts, or a picture, become files."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from collections.abc import Iterator
+
+from ..core.config import GenerationRequest, ReferenceImage
+from ..core.images import prepare_reference_image, read_reference_image
+from . import blend_export, memory
+from .destination import Destination, find_destination, require_writable
+from .engine import Engine, SamplerChanges, open_engine
+from .errors import EXPECTED, ExitCode, UsageError
+from .interrupt import cancel_on_interrupt, raise_if_interrupted
+from .output import Console
+from .save import save_result
+from .saved import Saved
+
+MAX_PROMPTS = 1000
+
+
+def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
+    """Make everything that the arguments ask for; what is finished stays if a later one fails."""
+    saved: list[Saved] = []
+    with cancel_on_interrupt() as cancel:
+        try:
+            for each in _run(arguments, console, cancel):
+                saved.append(each)
+                console.say(each.to_text())
+        except EXPECTED as error:
+            return console.report(error, results=[each.to_json() for each in saved])
+    results = [each.to_json() for each in saved]
+    console.answer_json({"results": results, "peak_memory_bytes": memory.peak_bytes()})
+    return ExitCode.OK
+
+
+def _run(
+    arguments: argparse.Namespace, console: Console, cancel: threading.Event
+) -> Iterator[Saved]:
+    image, image_warnings = _read_image(arguments)
+    requests = _build_requests(arguments, image)
+    destination, engine = _prepare(arguments, len(requests) * arguments.count)
+    raise_if_interrupted(cancel)
+    for warning in image_warnings:
+        console.warn(warning)
+    is_numbered = arguments.count > 1 or (len(requests) > 1 and destination.stem is not None)
+    for result in engine.run(requests, on_progress=console.progress, cancel=cancel):
+        raise_if_interrupted(cancel)
+        started = time.perf_counter()
+        files = save_result(result, destination, is_numbered=is_numbered)
+        seconds = {"write": time.perf_counter() - started}
+        for warning in result.warnings:
+            console.warn(warning)
+        yield Saved(
+            result=result, files=files, extra_seconds=seconds, image_warnings=image_warnings
+        )
+        raise_if_interrupted(cancel)
+
+
+def _read_image(arguments: argparse.Namespace) -> tuple[ReferenceImage | None, tuple[str, ...]]:
+    if arguments.image is None:
+        if not arguments.prompts:
+            raise UsageError("say what to make: maquette generate 'a red chair', or use --image")
+        if len(arguments.prompts) > MAX_PROMPTS:
+            raise UsageError(f"give at most {MAX_PROMPTS} prompts, got {len(arguments.prompts)}")
+        return None, ()
+    if len(arguments.prompts) > 1:
+        raise UsageError(
+            f"--image takes at most one prompt, as its name, got {len(arguments.prompts)}"
+        )
+    image, warnings = read_reference_image(arguments.image)
+    prepared, more = prepare_reference_image(image)
+    return prepared, warnings + more
+
+
+def _build_requests(
+    arguments: argparse.Namespace, image: ReferenceImage | None
+) -> tuple[GenerationRequest, ...]:
+    """Check every setting now, before a pack is looked for or a file is touched."""
+    return tuple(
+        GenerationRequest(
+            prompt=prompt,
+            image=image,
+            pack=arguments.pack,
+            seed=arguments.seed,
+            count=arguments.count,
+            resolution=arguments.resolution,
+            texture_size=arguments.texture_size,
+            target_size=arguments.size,
+            device=arguments.device,
+            precision=arguments.precision,
+        )
+        for prompt in arguments.prompts or [""]
+    )
+
+
+def _prepare(arguments: argparse.Namespace, num_results: int) -> tuple[Destination, Engine]:
+    """Find out what could fail after minutes of work before they are spent."""
+    destination = find_destination(arguments.output, arguments.format, num_results)
+    changes = SamplerChanges(
+        method=arguments.sampler, num_steps=arguments.steps, guidance_scale=arguments.guidance
+    )
+    changes.check()
+    blend_export.require_bpy()
+    require_writable(destination.folder)
+    engine = open_engine(
+        arguments.pack, arguments.packs_dir, changes, with_image=arguments.image is not None
+    )
+    return destination, engine

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a picture shows, told from a background of one colour. Arrays only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BORDER_SHARE = 0.01
+"""Width of the border that is looked at, as a share of the shorter side."""
+MIN_UNIFORM_SHARE = 0.8
+"""Of the border; the rest may be the object, where it is cut off by the edge."""
+COLOR_TOLERANCE = 20
+"""Largest difference of a channel, of 255, that noise and compression may make."""
+
+MAX_FLOODS = 100
+"""Bends that a background may have; the rest of a maze counts as the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of pixels; bottom and right lie outside."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def longest(self) -> int:
+        """The longer side in pixels."""
+        return max(self.bottom - self.top, self.right - self.left)
+
+
+def find_background(rgb: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """Return where the background is, [H, W], or None if the border is not of one colour.
+
+    Only what hangs together with the border counts: a white stem before white stays whole.
+
+    Args:
+        rgb: sRGB, [H, W, 3].
+    """
+    height, width = rgb.shape[:2]
+    ring = max(1, round(BORDER_SHARE * min(height, width)))
+    is_border = np.ones((height, width), dtype=np.bool_)
+    is_border[ring:-ring, ring:-ring] = False
+    color = np.median(rgb[is_border], axis=0)
+    is_similar = np.abs(rgb.astype(np.float32) - color).max(axis=2) <= COLOR_TOLERANCE
+    if is_similar[is_border].mean() < MIN_UNIFORM_SHARE:
+        return None
+    return _flood(is_similar, is_similar & is_border)
+
+
+def bounding_box(is_subject: NDArray[np.bool_]) -> Box | None:
+    """Return the smallest box around everything that is more than specks, None for nothing.
+
+    Args:
+        is_subject: [H, W].
+    """
+    # Thin parts stay if they hang on something that is not thin.
+    kept = _flood(is_subject, _without_rims(is_subject))
+    rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
+    if not len(rows):
+        return None
+    return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+
+
+def _without_rims(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the pixels whose eight neighbours are set too; beyond the edge all are."""
+    padded = np.pad(mask, 1, constant_values=True)
+    rows: NDArray[np.bool_] = padded[:-2] & padded[1:-1] & padded[2:]
+    inner: NDArray[np.bool_] = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+    return inner
+
+
+def _flood(is_open: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the open pixels that can be reached from the seeds in steps along the axes.
+
+    Whole rows and columns at a time: a sweep reaches everything in a straight line, and a
+    picture needs about as many sweeps as its background has bends.
+    """
+    reached = seeds
+    for _ in range(MAX_FLOODS):
+        before = int(reached.sum())
+        for axis in (0, 1):
+            for is_reversed in (False, True):
+                reached = reached | _sweep(is_open, reached, axis, is_reversed)
+        if int(reached.sum()) == before:
+            break
+    return reached
+
+
+def _sweep(
+    is_open: NDArray[np.bool_], reached: NDArray[np.bool_], axis: int, is_reversed: bool
+) -> NDArray[np.bool_]:
+    """Let what is reached run on along an axis until something closed is in the way."""
+    if is_reversed:
+        return np.flip(_sweep(np.flip(is_open, axis), np.flip(reached, axis), axis, False), axis)
+    shape = (-1, 1) if axis == 0 else (1, -1)
+    index = np.arange(is_open.shape[axis], dtype=np.int32).reshape(shape)
+    last_reached = np.maximum.accumulate(np.where(reached, index, -1), axis=axis)
+    last_closed = np.maximum.accumulate(np.where(is_open, -1, index), axis=axis)
+    return is_open & (last_reached > last_closed)
