@@ -95,7 +95,12 @@ def reference_renderer(spec: DecoderSpec, seed: int) -> ShapERenderer:
         n_hidden_layers=spec.num_hidden,
         insert_direction_at=spec.direction_layer,
     )
-    return randomise(model, seed)
+    randomise(model, seed)
+    for projection in model.params_proj.projections.values():
+        # The published scale of generated weights, 1/16 at width 256: it keeps outputs near one.
+        for tensor in (projection.norm.weight, projection.norm.bias, projection.proj.bias):
+            tensor *= spec.hidden_width**-0.5
+    return model
 
 
 def reference_text_encoder(spec: ClipSpec, seed: int) -> CLIPTextModelWithProjection:
