@@ -179,10 +179,12 @@ def _ending(error: Exception) -> str:
 
 
 def _redraw() -> None:
+    # The sidebars only: a viewport may take longer to draw than the interval of this timer.
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
+            for region in area.regions:
+                if area.type == "VIEW_3D" and region.type == "UI":
+                    region.tag_redraw()
 
 
 def stop() -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import weights_errors as weights
 from ..core import errors
+from ..weights import errors as weights
 
 MAX_CHARACTERS = 90
 BUG = "Generation failed because of a bug: see the system console and report it"
