@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .weights_disk import (
+from .weights.disk import (
     LOCK_NAME,
     RECEIPT_NAME,
     FileRecord,
@@ -36,8 +36,8 @@ from .weights_disk import (
     require_space,
     sync_and_rename,
 )
-from .weights_download import download
-from .weights_errors import (
+from .weights.download import download
+from .weights.errors import (
     DiskSpaceError,
     DownloadError,
     FetchCancelledError,
@@ -51,9 +51,9 @@ from .weights_errors import (
     WeightsMissingError,
     describe_bytes,
 )
-from .weights_hub import HubFile, locate
-from .weights_import import import_pack
-from .weights_state import (
+from .weights.hub import HubFile, locate
+from .weights.importing import import_pack
+from .weights.state import (
     PackState,
     bundled_packs_root,
     chosen_parts,
@@ -67,8 +67,8 @@ from .weights_state import (
     raise_unless_ready,
     user_packs_root,
 )
-from .weights_table import PACKS, HubSource, PackComponent, PackFile, PackInfo
-from .weights_verify import pack_hash, verify_pack
+from .weights.table import PACKS, HubSource, PackComponent, PackFile, PackInfo
+from .weights.verify import pack_hash, verify_pack
 
 __all__ = [
     "PACKS",

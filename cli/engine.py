@@ -13,7 +13,7 @@ from .. import weights_fetch
 from ..core.config import GenerationRequest, SamplerConfig, SamplerName
 from ..core.errors import PackError
 from ..core.mesh import GenerationResult
-from ..weights_state import find_pack
+from ..weights.state import find_pack
 from .errors import MissingPackageError
 
 if TYPE_CHECKING:

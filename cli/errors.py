@@ -10,7 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from ..core import errors as core_errors
-from ..weights_errors import (
+from ..weights.errors import (
     DiskSpaceError,
     FetchCancelledError,
     PackFolderError,

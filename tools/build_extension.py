@@ -27,6 +27,8 @@ ALLOWED = {
     "operators",
     "packs",
     "panels",
+    "weights",
+    "weights_fetch.py",
 }
 MAX_BYTES = 32 * 2**20
 """The starter pack may have 24 MB; anything beyond the code beside it does not belong here."""
@@ -87,8 +89,7 @@ def check_contents(names: list[str]) -> None:
             raise BuildError(f"the zip lacks {wanted}")
     for name in names:
         top = name.partition("/")[0]
-        is_ours = top in ALLOWED or (top.startswith("weights_") and name.endswith(".py"))
-        if not is_ours or "__pycache__" in name:
+        if top not in ALLOWED or "__pycache__" in name:
             raise BuildError(f"{name} does not belong into the zip: see blender_manifest.toml")
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from maquette import weights_errors as weights
 from maquette.core import errors
 from maquette.operators import messages
+from maquette.weights import errors as weights
 
 LONG = "a description that goes on and on " * 8
 PATH = Path("/home/artist/a very long folder name/and another one") / (LONG.replace(" ", "_"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import close_session, constants
-from maquette import weights_download, weights_fetch, weights_hub
+from maquette import weights_fetch
 from maquette.cli import weights
 from maquette.tests.unit.hub_server import HubServer
 from maquette.tests.unit.tiny_pack import (
@@ -27,6 +27,8 @@ from maquette.tests.unit.tiny_pack import (
     WEIGHTS,
     tiny_pack,
 )
+from maquette.weights import download as weights_download
+from maquette.weights import hub as weights_hub
 
 
 @pytest.fixture(autouse=True)

@@ -106,7 +106,7 @@ def fault(module: str, found: Import) -> str | None:
         return "imports inside the package are relative"
     if area.startswith("core"):
         return _fault_in_core(module, area, found)
-    if area.startswith("weights_"):
+    if module == "weights_fetch" or area.startswith("weights"):
         return _fault_in_weights(found)
     if area in ("operators", "panels"):
         return _fault_in_blender_face(area, found)
@@ -137,11 +137,11 @@ def _fault_in_core(module: str, area: str, found: Import) -> str | None:
 
 
 def _fault_in_weights(found: Import) -> str | None:
-    if found.is_stdlib or (found.is_ours and found.top.startswith("weights_")):
+    if found.is_stdlib or (found.is_ours and _within(found.target, {"weights", "weights_fetch"})):
         return None
     if found.top == "huggingface_hub" and not found.at_module_level:
         return None
-    return "weights_* use the standard library, and huggingface_hub inside functions"
+    return "weights use the standard library, and huggingface_hub inside functions"
 
 
 def _fault_in_blender_face(area: str, found: Import) -> str | None:
@@ -155,13 +155,13 @@ def _fault_in_blender_face(area: str, found: Import) -> str | None:
         return None if found.top == "numpy" else "Blender does not have this package"
     if found.target == "core.pipeline" and not found.at_module_level:
         return None
-    if _within(found.target, BORDER | {"operators", "weights_errors", "weights_fetch"}):
+    if _within(found.target, BORDER | {"operators", "weights.errors", "weights_fetch"}):
         return None
     return "operators see the border of core only"
 
 
 def _sources() -> Iterator[tuple[str, Path]]:
-    folders = ("core", "operators", "panels", "cli")
+    folders = ("core", "operators", "panels", "cli", "weights")
     paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
     for path in [*sorted(ROOT.glob("*.py")), *paths]:
         yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
@@ -201,7 +201,7 @@ def test_shipped_code_never_imports_training_tools_or_tests(folder: str) -> None
         ("core.prior.transformer", "from maquette.core.errors import GenerationError"),
         ("core.pipeline", "from ..operators import jobs"),
         ("weights_fetch", "from .core import config"),
-        ("weights_hub", "import huggingface_hub"),
+        ("weights.hub", "import huggingface_hub"),
         ("core.worker", "from .models import open_pack"),
         ("operators.jobs", "from ..core.pipeline import generate"),
         ("operators.jobs", "from ..core.prior import transformer"),
@@ -227,7 +227,7 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
         ("core.pipeline", "from .prior import transformer\nfrom .decoder import stf"),
         ("operators.jobs", "import bpy\nfrom ..core.worker import Worker\nfrom . import messages"),
         ("operators.jobs", "def f():\n    from ..core import pipeline"),
-        ("weights_fetch", "from .weights_hub import download"),
+        ("weights_fetch", "from .weights.hub import download"),
         ("panels.generate", "import bpy"),
         ("__init__", "def register():\n    from . import operators"),
     ],

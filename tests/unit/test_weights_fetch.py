@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import close_session, constants
-from maquette import weights_disk, weights_download, weights_fetch, weights_hub
+from maquette import weights_fetch
 from maquette.tests.unit.hub_server import COMMIT, HubServer
 from maquette.tests.unit.tiny_pack import (
     CONFIG,
@@ -32,6 +32,9 @@ from maquette.tests.unit.tiny_pack import (
     sha256,
     tiny_pack,
 )
+from maquette.weights import disk as weights_disk
+from maquette.weights import download as weights_download
+from maquette.weights import hub as weights_hub
 
 PRIOR_PATH = f"prior/{WEIGHTS}"
 ENCODER_PATH = f"encoder/{WEIGHTS}"

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from maquette import weights_fetch, weights_import
+from maquette import weights_fetch
 from maquette.tests.unit.tiny_pack import (
     CONFIG,
     ENCODER,
@@ -27,6 +27,7 @@ from maquette.tests.unit.tiny_pack import (
     sha256,
     tiny_pack,
 )
+from maquette.weights import importing as weights_import
 
 TEXT_SNAPSHOT = {
     "prior/config.json": CONFIG,

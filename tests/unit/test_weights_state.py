@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from maquette import weights_fetch, weights_state
+from maquette import weights_fetch
 from maquette.tests.unit.tiny_pack import (
     CONFIG,
     ENCODER,
@@ -27,7 +27,8 @@ from maquette.tests.unit.tiny_pack import (
     sha256,
     tiny_pack,
 )
-from maquette.weights_errors import describe_bytes
+from maquette.weights import state as weights_state
+from maquette.weights.errors import describe_bytes
 
 TEXT = {
     TEXT_FILES[0]: CONFIG,

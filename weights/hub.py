@@ -22,9 +22,9 @@ from functools import partial
 from typing import cast
 from urllib.parse import urljoin, urlsplit
 
-from .weights_background import in_background, wait_to_retry
-from .weights_errors import DownloadError, OfflineError
-from .weights_table import HubSource, PackFile
+from .background import in_background, wait_to_retry
+from .errors import DownloadError, OfflineError
+from .table import HubSource, PackFile
 
 HEADERS = {"user-agent": "maquette"}
 HUB_DOMAINS = ("huggingface.co", "hf.co")

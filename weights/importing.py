@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from .weights_disk import (
+from .disk import (
     CHUNK_BYTES,
     FileRecord,
     OnBytes,
@@ -31,15 +31,15 @@ from .weights_disk import (
     require_space,
     sync_and_rename,
 )
-from .weights_errors import ImportFolderError
-from .weights_state import (
+from .errors import ImportFolderError
+from .state import (
     PackState,
     component_state,
     find_pack,
     pack_folder,
     pack_state,
 )
-from .weights_table import PackFile, PackInfo
+from .table import PackFile, PackInfo
 
 MAX_DEPTH = 8
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"

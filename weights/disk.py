@@ -16,14 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from .weights_errors import (
+from .errors import (
     DiskSpaceError,
     FetchCancelledError,
     PackBusyError,
     PackFolderError,
     WeightsDamagedError,
 )
-from .weights_table import PackFile
+from .table import PackFile
 
 RECEIPT_NAME = ".maquette.json"
 LOCK_NAME = ".maquette.lock"

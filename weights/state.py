@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .weights_disk import PACK_JSON, FileRecord, Receipt, bundled_files, file_size, read_receipt
-from .weights_errors import (
+from .disk import PACK_JSON, FileRecord, Receipt, bundled_files, file_size, read_receipt
+from .errors import (
     UnknownPackError,
     WeightsDamagedError,
     WeightsMissingError,
     describe_bytes,
 )
-from .weights_table import PACKS, PackComponent, PackFile, PackInfo
+from .table import PACKS, PackComponent, PackFile, PackInfo
 
 Status = Literal["missing", "partial", "ready", "damaged"]
 
@@ -79,7 +79,7 @@ def default_packs_root() -> Path:
 
 def bundled_packs_root() -> Path:
     """Return the folder of the packs that come with Maquette; it may be read-only."""
-    return Path(__file__).resolve().parent / "packs"
+    return Path(__file__).resolve().parents[1] / "packs"
 
 
 def find_pack(pack_id: str) -> PackInfo:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from .weights_background import in_background, wait_to_retry
-from .weights_disk import disk_errors, raise_if_cancelled, read_blocks
-from .weights_errors import DownloadError
-from .weights_hub import (
+from .background import in_background, wait_to_retry
+from .disk import disk_errors, raise_if_cancelled, read_blocks
+from .errors import DownloadError
+from .hub import (
     KEPT,
     MAX_FRUITLESS_TRIES,
     RETRY_WAIT_SECONDS,

@@ -9,8 +9,8 @@ from contextlib import closing
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
-from .weights_disk import raise_if_cancelled
-from .weights_errors import FetchCancelledError
+from .disk import raise_if_cancelled
+from .errors import FetchCancelledError
 
 T = TypeVar("T")
 

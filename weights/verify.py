@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from .weights_disk import (
+from .disk import (
     PACK_JSON,
     FileRecord,
     Meter,
@@ -21,8 +21,8 @@ from .weights_disk import (
     read_receipt,
     write_receipt,
 )
-from .weights_errors import PackFolderError
-from .weights_state import (
+from .errors import PackFolderError
+from .state import (
     MANIFEST,
     PackState,
     component_state,
@@ -32,7 +32,7 @@ from .weights_state import (
     pack_state,
     raise_unless_ready,
 )
-from .weights_table import PACKS, PackFile
+from .table import PACKS, PackFile
 
 
 def verify_pack(
