@@ -23,6 +23,9 @@ $(READY): pyproject.toml tools/setup.sh tools/system_libraries.sh $(wildcard con
 	@tools/setup.sh "$(PYTHON)" $(VENV)
 	@touch $@
 
+demo: $(READY) ## Make three objects with the starter pack, under build/demo/.
+	$(VENV)/bin/maquette demo --output build/demo
+
 fmt: $(READY) ## Format the sources.
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
@@ -47,6 +50,10 @@ test-blender: $(READY) ## Test the extension on every Blender served.
 
 build: $(READY) ## Build the extension's zip under dist/ with Blender's own tool.
 	$(RUN) tools/build_extension.py
+
+bench: $(READY) ## Time the starter pack, and the published sizes beside diffusers.
+	$(RUN) -m maquette.benchmarks.starter
+	$(RUN) -m maquette.benchmarks.official_size
 
 clean: ## Remove what make made, downloaded packages included.
 	rm -rf .venv .venvs build dist .mypy_cache .ruff_cache .pytest_cache

@@ -375,7 +375,7 @@ def test_the_result_goes_to_the_scene_that_asked_for_it(pipeline, make_result, w
 
 def test_a_pack_that_is_not_there_is_told_before_anything_starts(pipeline, monkeypatch):
     from maquette.operators import packs
-    from maquette.weights_errors import WeightsMissingError
+    from maquette.weights.errors import WeightsMissingError
 
     def missing(context, pack_id):
         raise WeightsMissingError(pack_id, ("prior.safetensors",), "install Maquette again")
