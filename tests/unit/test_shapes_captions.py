@@ -23,7 +23,7 @@ def many_captions(attributes: ShapeAttributes, count: int = 300) -> list[str]:
 def test_every_word_of_every_caption_is_in_the_vocabulary() -> None:
     rng, known = np.random.default_rng(0), vocabulary()
 
-    for _ in range(4000):
+    for _ in range(1500):
         text = caption(sample_attributes(rng, split="any"), rng)
         assert set(caption_words(text)) <= set(known), text
 
@@ -128,7 +128,7 @@ def test_synonyms_are_unambiguous_within_kinds_and_within_colours() -> None:
 def test_articles_fit_the_next_word() -> None:
     rng = np.random.default_rng(5)
 
-    for _ in range(2000):
+    for _ in range(800):
         words = caption(sample_attributes(rng), rng).replace(",", "").replace(":", "").split()
         for article, following in pairwise(words):
             if article in ("a", "an"):

@@ -120,8 +120,8 @@ def test_distance_agrees_with_the_nearest_point_of_the_zero_level(
 ) -> None:
     """Drop a dense cloud onto the zero level and compare with the nearest dropped point."""
     params = params_of(*sizes)
-    cloud = cube_points(60_000)
-    for _ in range(6):
+    cloud = cube_points(20_000)
+    for _ in range(4):
         cloud = cloud.detach().requires_grad_(True)
         distance = distance_at(solid, params, cloud)
         (gradient,) = torch.autograd.grad(distance.sum(), cloud)
@@ -132,9 +132,9 @@ def test_distance_agrees_with_the_nearest_point_of_the_zero_level(
     distance = distance_at(solid, params, points)
 
     nearest = torch.cdist(points, cloud).amin(dim=1)
-    # The cloud is about 0.01 dense, which bounds how far its nearest point can be off.
+    # The cloud is about 0.02 dense, which bounds how far its nearest point can be off.
     assert (distance.abs() <= nearest + 3e-5).all()
-    assert (nearest - distance.abs()).max() < 0.012
+    assert (nearest - distance.abs()).max() < 0.025
 
 
 def test_public_distance_is_positive_inside() -> None:

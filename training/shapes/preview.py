@@ -17,9 +17,9 @@ from .field import ShapeBatch
 
 _STEPS = 48
 _HIT = 2e-3
+_FAR = 3.6
 _BACKGROUND = (0.93, 0.93, 0.95)
 _LIGHT = (-0.45, -0.6, 0.75)
-_BATCH = 8
 
 
 def render_shapes(
@@ -34,11 +34,8 @@ def render_shapes(
         elevation: degrees above the horizon.
     """
     origins, ray = _camera_rays(size, azimuth, elevation)
-    pictures = [
-        _trace(ShapeBatch(shapes[start : start + _BATCH]), origins, ray)
-        for start in range(0, len(shapes), _BATCH)
-    ]
-    pixels = torch.cat(pictures).reshape(-1, size, size, 3)
+    pictures = [_trace(ShapeBatch([shape]), origins, ray) for shape in shapes]
+    pixels = torch.stack(pictures).reshape(-1, size, size, 3)
     return (pixels.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).numpy()
 
 
@@ -55,13 +52,23 @@ def _camera_rays(size: int, azimuth: float, elevation: float) -> tuple[Tensor, T
 
 
 def _trace(batch: ShapeBatch, origins: Tensor, ray: Tensor) -> Tensor:
-    depth = origins.new_zeros(batch.num_shapes, len(origins))
+    """Return the pixels of one shape, [size * size, 3]."""
+    picture = torch.tensor(_BACKGROUND).repeat(len(origins), 1)
+    depth = origins.new_zeros(len(origins))
+    alive = torch.arange(len(origins))
     for _ in range(_STEPS):
-        points = origins + depth[..., None] * ray
-        # Carved solids report less than the true distance, so the march never overshoots.
-        depth = (depth - batch.signed_distance(points)).clamp(0.0, 4.0)
-    points = origins + depth[..., None] * ray
-    distance, colours = batch.distance_and_colour(points)
+        gap = -batch.signed_distance((origins[alive] + depth[alive, None] * ray)[None])[0]
+        depth[alive] += gap
+        alive = alive[(gap > _HIT) & (depth[alive] < _FAR)]
+    hits = (depth < _FAR).nonzero()[:, 0]
+    points = (origins[hits] + depth[hits, None] * ray)[None]
+    picture[hits] = _shade(batch, points, ray)[0]
+    return picture
+
+
+def _shade(batch: ShapeBatch, points: Tensor, ray: Tensor) -> Tensor:
+    """Return the colour of lit surface points, [1, N, 3]."""
+    colours = batch.distance_and_colour(points)[1]
     normals = _normals(batch, points)
     light = torch.tensor(_LIGHT) / torch.tensor(_LIGHT).norm()
     key = (normals @ light).clamp_min(0.0)
@@ -69,9 +76,7 @@ def _trace(batch: ShapeBatch, origins: Tensor, ray: Tensor) -> Tensor:
     occlusion = (-batch.signed_distance(points + 0.12 * normals) / 0.12).clamp(0.0, 1.0)
     shade = (0.42 + 0.2 * sky) * (0.6 + 0.4 * occlusion) + 0.5 * key
     shine = (normals @ torch.nn.functional.normalize(light - ray, dim=0)).clamp_min(0.0) ** 40
-    picture = colours * shade[..., None] + 0.18 * shine[..., None]
-    is_hit = (distance.abs() < 4.0 * _HIT) & (depth < 3.9)
-    return torch.where(is_hit[..., None], picture, torch.tensor(_BACKGROUND))
+    return colours * shade[..., None] + 0.18 * shine[..., None]
 
 
 def _normals(batch: ShapeBatch, points: Tensor, step: float = 2e-3) -> Tensor:

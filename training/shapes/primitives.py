@@ -13,6 +13,7 @@ frustum takes the nearest of its faces, so that thin and flat solids have true d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 
 NUM_PARAMS = 6
 _TINY = 1e-12
-_ELLIPSOID_STEPS = 6
+_ELLIPSOID_STEPS = 4
 _OFF_CENTRE = 1e-4
 
 
@@ -134,33 +135,39 @@ def _frustum(x: Tensor, y: Tensor, z: Tensor, params: Tensor) -> Tensor:
 def _ellipsoid(x: Tensor, y: Tensor, z: Tensor, params: Tensor) -> Tensor:
     """Find the nearest point r_i^2 x_i / (t + r_i^2) by Newton's method on the root t.
 
-    Newton runs on 1/|z(t)|, the secular equation of trust-region methods: it is concave there, so
-    from a lower bound of the root every step approaches it from the same side.
+    Newton runs on 1/|z(t)|, the secular equation of trust-region methods. It is concave, so every
+    step lands at or below the root, wherever it starts, and then climbs.
     """
     radii = params[..., :3].unbind(-1)
+    squares = [radius.square() for radius in radii]
     # Kept off the symmetry planes by a hair, where the nearest point is not unique.
     scaled = [
         torch.maximum(coordinate.abs(), _OFF_CENTRE * radius) * radius
         for coordinate, radius in zip((x, y, z), radii, strict=True)
     ]
-    squares = [radius.square() for radius in radii]
-    largest = torch.maximum(torch.maximum(squares[0], squares[1]), squares[2])
-    root = _length(*scaled) - largest
+    # From zero the first step is nearly exact close to the surface, but it may fall off the left
+    # end deep inside; the other bounds hold there.
+    root = _climb(torch.zeros_like(scaled[0]), scaled, squares)
     for product, square in zip(scaled, squares, strict=True):
         root = torch.maximum(root, product - square)
     for _ in range(_ELLIPSOID_STEPS):
-        shares = [p / (root + s) for p, s in zip(scaled, squares, strict=True)]
-        norm = _length(*shares)
-        slope = sum(
-            (share.square() / (root + square))
-            for share, square in zip(shares, squares, strict=True)
-        )
-        root = root + norm.square() * (norm - 1.0) / slope
+        root = _climb(root, scaled, squares)
     gaps = [
         product / radius * root / (root + square)
         for product, radius, square in zip(scaled, radii, squares, strict=True)
     ]
     return root.sign() * _length(*gaps)
+
+
+def _climb(root: Tensor, scaled: Sequence[Tensor], squares: Sequence[Tensor]) -> Tensor:
+    """Return the next Newton iterate for the ellipsoid's nearest point."""
+    slope, squared = torch.zeros_like(root), torch.zeros_like(root)
+    for product, square in zip(scaled, squares, strict=True):
+        reach = root + square
+        share = (product / reach).square()
+        squared = squared + share
+        slope = slope + share / reach
+    return root + squared * (squared.sqrt() - 1.0) / slope
 
 
 def _torus(x: Tensor, y: Tensor, z: Tensor, params: Tensor) -> Tensor:
