@@ -42,7 +42,7 @@ def test_a_complete_extension_passes() -> None:
         "cli/main.py",
         "core/__pycache__/mesh.cpython-311.pyc",
         "pyproject.toml",
-        "weights_dump.bin",
+        "weights.safetensors",
         ".venv/bin/python",
     ],
 )
@@ -70,7 +70,7 @@ def test_every_package_of_the_project_is_listed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     listed = set(project["tool"]["setuptools"]["packages"])
 
-    tops = ("cli", "core", "evaluation", "operators", "panels", "training")
+    tops = ("cli", "core", "evaluation", "operators", "panels", "training", "weights")
     folders = [path.parent for top in tops for path in (ROOT / top).rglob("__init__.py")]
     there = {".".join(("maquette", *folder.relative_to(ROOT).parts)) for folder in folders}
     assert listed == {"maquette", *there}

@@ -106,7 +106,7 @@ def fault(module: str, found: Import) -> str | None:
         return "imports inside the package are relative"
     if area.startswith("core"):
         return _fault_in_core(module, area, found)
-    if module == "weights_fetch" or area.startswith("weights"):
+    if area in ("weights", "weights_fetch"):
         return _fault_in_weights(found)
     if area in ("operators", "panels"):
         return _fault_in_blender_face(area, found)
