@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .. import weights_fetch
 from ..core import errors
 from ..weights import errors as weights
 
@@ -88,9 +89,8 @@ def _for_weights(error: weights.WeightsError) -> str:
         case weights.UnknownPackError():
             return f"There is no pack {_clip(error.name, 24)}: use {_clip(error.known[0], 24)}"
         case weights.WeightsMissingError():
-            count = len(error.missing)
-            files = "1 file" if count == 1 else f"{count} files"
-            return f"Pack {_clip(error.pack_id, 16)} lacks {files}: run maquette weights fetch"
+            files = "1 file" if len(error.missing) == 1 else f"{len(error.missing)} files"
+            return f"Pack {_clip(error.pack_id, 16)} lacks {files}: {_remedy(error.pack_id)}"
         case weights.WeightsDamagedError():
             return f"Pack {_clip(error.pack_id, 24)} is damaged: fetch, import or install it again"
         case weights.OfflineError():
@@ -112,6 +112,13 @@ def _for_weights(error: weights.WeightsError) -> str:
             return "The download was stopped: start it again to go on where it was"
         case _:
             return BUG
+
+
+def _remedy(pack_id: str) -> str:
+    pack = weights_fetch.PACKS.get(pack_id)
+    if pack is not None and pack.bundled:
+        return "install Maquette again"
+    return f"run maquette weights fetch {_clip(pack_id, 16)}"
 
 
 def _file(path: Path | str) -> str:

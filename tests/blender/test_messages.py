@@ -105,6 +105,19 @@ def test_an_unknown_word_is_named_with_the_nearest_known_one(suggestions, senten
     assert messages.for_user(errors.UnknownPromptError("starter", suggestions)) == sentence
 
 
+@pytest.mark.parametrize(
+    ("pack_id", "sentence"),
+    [
+        ("starter", "Pack starter lacks 2 files: install Maquette again"),
+        ("shap-e", "Pack shap-e lacks 2 files: run maquette weights fetch shap-e"),
+    ],
+)
+def test_a_missing_pack_is_fetched_unless_it_came_with_us(pack_id, sentence):
+    error = weights.WeightsMissingError(pack_id, ("a.safetensors", "b.safetensors"), "advice")
+
+    assert messages.for_user(error) == sentence
+
+
 def test_the_numbers_in_a_sentence_are_right():
     error = errors.DeviceMemoryError("NVIDIA X", required_bytes=3 * 2**29)
 
