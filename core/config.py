@@ -102,6 +102,8 @@ class GenerationRequest:
     """Pixels per side of the baked base colour; 0 leaves only the colour attribute."""
     target_size: float = 1.0
     """Largest dimension of the result in metres."""
+    reserved_cores: int = 0
+    """Physical cores left to the rest of the program, such as Blender's window."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the best one present."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -117,6 +119,7 @@ class GenerationRequest:
         if self.texture_size != 0:
             _require_int("texture size", self.texture_size, 64, MAX_TEXTURE_SIZE)
         _require_finite("target size", self.target_size, MIN_TARGET_SIZE, MAX_TARGET_SIZE)
+        _require_int("reserved cores", self.reserved_cores, 0, 1024)
         if self.precision not in ("auto", "fp32", "bf16", "fp16"):
             raise InvalidRequestError(
                 f"precision must be auto, fp32, bf16 or fp16, got {self.precision!r}"

@@ -14,10 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Waiting OpenMP threads would otherwise spin and take the cores from Blender's interface. The
-# library reads this once, while torch loads, so a value set after that has no effect.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import torch
 
 from .errors import DeviceMemoryError, DeviceUnavailableError, InvalidRequestError

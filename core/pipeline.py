@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .checkpoint.pack_layout import read_layout
 from .config import GenerationRequest, SamplerConfig
-from .device import choose_device, choose_dtype, translate_memory_errors
+from .device import choose_device, choose_dtype, limit_threads, translate_memory_errors
 from .diffusion.denoiser import guided_denoiser
 from .diffusion.samplers import SAMPLERS
 from .diffusion.schedule import exp_alphas_cumprod, sampling_sigmas
@@ -106,6 +106,7 @@ def generate(
     Raises:
         GenerationError: see `core.errors`; variants yielded before stay valid.
     """
+    limit_threads(request.reserved_cores)
     device = choose_device(request.device)
     dtype = choose_dtype(device, request.precision)
     on_progress("Loading the model pack", 0.0)
