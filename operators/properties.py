@@ -81,6 +81,7 @@ def request_of(settings: MaquetteSettings) -> config.GenerationRequest:
         resolution=settings.resolution,
         texture_size=settings.texture_size,
         target_size=settings.target_size,
+        reserved_cores=1,  # The window keeps one.
     )
 
 
