@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""UV unwrapping with numpy alone, on any thread: charts, laid flat, packed.
+
+Texels have the same size on the whole surface except where it is seen at an angle; islands do
+not overlap and keep a distance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cells import Outlines
+from .charts import cut_charts, measure
+from .outline import outline_of, project_without_overlap
+from .packing import pack
+
+PADDING = 4
+"""Texels between islands, so that the first mip levels do not mix them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwrapping:
+    """Where each face lies on the texture."""
+
+    corner_uvs: NDArray[np.float32]
+    """UV of each face corner, in [0, 1], origin bottom left, [F, 3, 2]."""
+    islands: NDArray[np.int32]
+    """Island of each face, numbered from 0, [F]."""
+    padding: int
+    """Texels between islands at the size that was packed for."""
+
+    @property
+    def num_islands(self) -> int:
+        """Number of UV islands."""
+        return int(self.islands.max(initial=-1)) + 1
+
+
+def unwrap(
+    vertices: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    size: int,
+    *,
+    padding: int = PADDING,
+) -> Unwrapping:
+    """Lay the faces of a mesh side by side on a square.
+
+    Args:
+        vertices: positions, [V, 3].
+        faces: counter-clockwise seen from outside, at least one, [F, 3].
+        size: texels per side of the texture; islands keep their distance at this size.
+        padding: texels between islands, less on textures below 256 texels or with very many
+            islands; half as many at the border.
+    """
+    surface = measure(vertices, faces)
+    projection = project_without_overlap(surface, cut_charts(surface))
+    outline = outline_of(surface, projection)
+    roomy = min(size / 64, size / (8 * projection.num_charts**0.5))
+    padding = min(padding, int(roomy))
+    packing = pack(
+        Outlines(outline.chart, outline.points), _flat_area(projection.corners), size, padding
+    )
+    turned = np.einsum(
+        "fij,fcj->fci", packing.turns[projection.charts], projection.corners * packing.scale
+    )
+    texels = turned + packing.offsets[projection.charts][:, None]
+    return Unwrapping(
+        corner_uvs=(texels / size).astype(np.float32),
+        islands=projection.charts.astype(np.int32),
+        padding=padding,
+    )
+
+
+def _flat_area(corners: NDArray[np.float64]) -> float:
+    a, b, c = corners.transpose(1, 0, 2)
+    (ux, uy), (vx, vy) = (b - a).T, (c - a).T
+    return float(np.abs(ux * vy - uy * vx).sum() / 2)
