@@ -25,7 +25,7 @@ EXAMPLES = [
     errors.DeviceMemoryError(LONG, required_bytes=123 * 2**30),
     errors.CancelledError(),
     weights.UnknownPackError("pack", LONG, ("starter", "shap-e")),
-    weights.WeightsMissingError(LONG, (str(PATH),) * 12, LONG),
+    weights.WeightsMissingError("shap-e", (str(PATH),) * 12, LONG),
     weights.WeightsDamagedError(LONG, (str(PATH),), LONG, LONG),
     weights.DownloadError(str(PATH), LONG, LONG),
     weights.OfflineError(str(PATH)),
