@@ -20,7 +20,7 @@ if [[ ! -x $folder/bin/python ]] && ! "$python" -m venv "$folder"; then
   exit 1
 fi
 
-pip=("$folder/bin/python" -m pip --disable-pip-version-check install -q --constraint "$constraints")
+pip=("$folder/bin/python" -m pip --disable-pip-version-check install -qq --constraint "$constraints")
 echo "Installing the packages of $constraints into $folder (the first time takes minutes) ..."
 "${pip[@]}" setuptools
 # Without isolation the build uses the pinned setuptools and downloads no other.

@@ -14,7 +14,7 @@ shift
 versions_3_11=(4.5.15 4.2.23 5.0.1)
 versions_3_13=(5.2.3)
 main_minor=$("$main/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-pip_options=(--disable-pip-version-check install -q)
+pip_options=(--disable-pip-version-check install -qq)
 summary=() failed=0
 
 bpy_folder() {  # bpy_folder PYTHON VERSION: print what to add to the path, installing it if need be
@@ -33,12 +33,14 @@ bpy_folder() {  # bpy_folder PYTHON VERSION: print what to add to the path, inst
 
 light_environment() {  # light_environment PYTHON MINOR: print its Python, making it if need be
   local folder=$PWD/.venvs/py$2
-  if [[ ! -e $folder/.ready ]]; then
+  if [[ ! $folder/.ready -nt constraints-$2.txt ]]; then
     rm -rf "$folder"
     "$1" -m venv "$folder" >&2
-    "$folder/bin/python" -m pip "${pip_options[@]}" --constraint "constraints-$2.txt" \
+    local pip=("$folder/bin/python" -m pip "${pip_options[@]}")
+    # What bpy itself asks for, and what runs the tests.
+    "${pip[@]}" --constraint "constraints-$2.txt" \
       setuptools numpy pytest cattrs cython requests zstandard >&2
-    "$folder/bin/python" -m pip "${pip_options[@]}" --no-build-isolation --no-deps -e . >&2
+    "${pip[@]}" --no-build-isolation --no-deps --editable . >&2
     touch "$folder/.ready"
   fi
   echo "$folder/bin/python"
