@@ -135,7 +135,10 @@ def _crossings(outline: Outline) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     first, second = _near_pairs(outline)
     apart = (outline.ends[first][:, :, None] != outline.ends[second][:, None, :]).all(axis=(1, 2))
     first, second = first[apart], second[apart]
-    (a, b), (c, d) = outline.points[first].transpose(1, 0, 2), outline.points[second].transpose(1, 0, 2)
+    (a, b), (c, d) = (
+        outline.points[first].transpose(1, 0, 2),
+        outline.points[second].transpose(1, 0, 2),
+    )
     crossed = (_turn(a, b, c) * _turn(a, b, d) < 0) & (_turn(c, d, a) * _turn(c, d, b) < 0)
     return first[crossed], second[crossed]
 

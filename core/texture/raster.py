@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which texels show which place on the surface.
+
+Texel (column, row) has its centre at uv = (column + 0.5, row + 0.5) / size, row 0 at v = 0. All
+coordinates below are in texels, shifted by half a texel so that centres are whole numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .growth import IslandGrowth
+
+_TOLERANCE = 1e-5
+"""Texels by which a centre may miss a triangle: on a shared edge neither side must lose it."""
+
+_BORDER_RINGS = 2
+"""Rings of texels beyond an island's edge that bilinear lookups inside it can reach."""
+
+_MAX_STRETCH = 4.0
+"""Most surface per texel beyond an edge, over the average: slivers extrapolate wildly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texels:
+    """Texels that show the surface, each once."""
+
+    index: NDArray[np.int64]  # row * size + column, [N]
+    positions: NDArray[np.float32]
+    """Where on the surface each lies; beyond an island's edge, on the plane of the face, [N, 3]."""
+
+
+def rasterize(
+    vertices: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    corner_uvs: NDArray[np.float32],
+    size: int,
+) -> Texels:
+    """Find the texels that islands cover or touch, and their places on the surface.
+
+    Args:
+        vertices: positions, [V, 3].
+        faces: vertex indices, [F, 3].
+        corner_uvs: islands that do not overlap, [F, 3, 2].
+        size: texels per side.
+    """
+    corners = corner_uvs.astype(np.float64) * size - 0.5
+    planes = _fit_planes(vertices[faces].astype(np.float64), corners)
+    column, row, face = _covered_texels(corners, size)
+    index = row * size + column
+    # Neighbours may both cover a centre on their common edge: the last one keeps it.
+    owner = np.full(size * size, -1, dtype=np.int32)
+    number = np.arange(len(index), dtype=np.int32)
+    owner[index] = number
+    once = owner[index] == number
+    column, row, face, index = column[once], row[once], face[once], index[once]
+    first = corners[face, 0].T
+    positions = planes.origin[face] + _along(column - first[0], row - first[1], planes.exact[face])
+
+    seen = np.bincount(face, minlength=len(faces)) > 0
+    extra = _touched_texels(planes, corners, ~seen, owner < 0, size)
+    parts = zip((index, face, positions), extra, strict=True)
+    return _with_border(planes, *(np.concatenate(pair) for pair in parts), size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planes:
+    """The affine map of each face from texels to positions."""
+
+    origin: NDArray[np.float32]  # position of the first corner, [F, 3]
+    exact: NDArray[np.float32]  # change of position per column and per row, [F, 2, 3]
+    limited: NDArray[np.float32]  # the same, but no longer than may be used beyond edges
+
+
+def _fit_planes(positions: NDArray[np.float64], corners: NDArray[np.float64]) -> _Planes:
+    """Fit the maps to the corners of faces, [F, 3, 3] and [F, 3, 2]."""
+    along = positions[:, 1:] - positions[:, :1]  # [F, 2, 3]
+    (ax, ay), (bx, by) = (corners[:, 1:] - corners[:, :1]).transpose(1, 2, 0)
+    doubled = ax * by - bx * ay
+    usable = np.abs(doubled) > 1e-12
+    inverse = np.stack([np.stack([by, -ay], -1), np.stack([-bx, ax], -1)], 1)
+    inverse *= np.where(usable, 1 / np.where(usable, doubled, 1.0), 0.0)[:, None, None]
+    exact = np.einsum("fij,fjk->fik", inverse, along)
+    surface = np.linalg.norm(np.cross(along[:, 0], along[:, 1]), axis=1).sum()
+    per_texel = np.sqrt(surface / max(float(np.abs(doubled).sum()), 1e-300))
+    length = np.linalg.norm(exact, axis=2, keepdims=True)
+    limit = _MAX_STRETCH * per_texel
+    limited = exact * np.minimum(1.0, limit / np.maximum(length, 1e-300))
+    return _Planes(*(part.astype(np.float32) for part in (positions[:, 0], exact, limited)))
+
+
+def _along(
+    right: NDArray[np.float64], up: NDArray[np.float64], gradients: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the change of position for steps in texels, [N] each by [N, 2, 3] to [N, 3]."""
+    by_column = right.astype(np.float32)[:, None] * gradients[:, 0]
+    return by_column + up.astype(np.float32)[:, None] * gradients[:, 1]
+
+
+def _covered_texels(
+    corners: NDArray[np.float64], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return column, row and triangle of every texel centre in a triangle, by triangle."""
+    x, y = corners[..., 0], corners[..., 1]
+    lowest = np.minimum(np.minimum(y[:, 0], y[:, 1]), y[:, 2])
+    highest = np.maximum(np.maximum(y[:, 0], y[:, 1]), y[:, 2])
+    first_row = np.ceil(lowest - _TOLERANCE).astype(np.int64).clip(0, size)
+    num_rows = np.floor(highest + _TOLERANCE).astype(np.int64).clip(-1, size - 1) - first_row + 1
+    face, step = _expand(np.maximum(num_rows, 0))
+    row = first_row[face] + step
+    left, right = np.full(len(row), np.inf), np.full(len(row), -np.inf)
+    for start, end in ((0, 1), (1, 2), (2, 0)):
+        y0, y1 = y[face, start], y[face, end]
+        x0, x1 = x[face, start], x[face, end]
+        rise = y1 - y0
+        fraction = np.clip((row - y0) / np.where(rise == 0, 1.0, rise), 0.0, 1.0)
+        reached = (np.minimum(y0, y1) - _TOLERANCE <= row) & (
+            row <= np.maximum(y0, y1) + _TOLERANCE
+        )
+        crossing = x0 + fraction * (x1 - x0)
+        left = np.minimum(left, np.where(reached, crossing, np.inf))
+        right = np.maximum(right, np.where(reached, crossing, -np.inf))
+    first = np.ceil(left - _TOLERANCE).clip(0, size).astype(np.int64)
+    count = np.floor(right + _TOLERANCE).clip(-1, size - 1).astype(np.int64) - first + 1
+    span, step = _expand(np.maximum(count, 0))
+    return first[span] + step, row[span], face[span]
+
+
+def _expand(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for counts (2, 0, 3), the owners 0 0 2 2 2 and the steps 0 1 0 1 2."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _touched_texels(
+    planes: _Planes,
+    corners: NDArray[np.float64],
+    unseen: NDArray[np.bool_],
+    free: NDArray[np.bool_],
+    size: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Return a free texel at the middle of each face that holds no texel centre.
+
+    Returns:
+        Index, face and position of each texel.
+    """
+    face = np.flatnonzero(unseen)
+    middle = corners[face].mean(axis=1)
+    column, row = np.rint(middle).astype(np.int64).clip(0, size - 1).T
+    index = row * size + column
+    usable = np.flatnonzero(free[index])
+    index, place = np.unique(index[usable], return_index=True)
+    chosen = usable[place]
+    face, middle, column, row = face[chosen], middle[chosen], column[chosen], row[chosen]
+    inside = (middle - corners[face, 0]).T
+    centre = planes.origin[face] + _along(*inside, planes.exact[face])
+    beyond = _along(column - middle[:, 0], row - middle[:, 1], planes.limited[face])
+    return index, face, centre + beyond
+
+
+def _with_border(
+    planes: _Planes,
+    index: NDArray[np.int64],
+    face: NDArray[np.int64],
+    positions: NDArray[np.float32],
+    size: int,
+) -> Texels:
+    """Add the texels around islands, carried on along the plane of the face next to them."""
+    growth = IslandGrowth(index, size)
+    indices, places = [index], [positions]
+    for _ in range(_BORDER_RINGS):
+        ring, source = growth.next_ring()
+        from_texel, face = indices[-1][source], face[source]
+        right = (ring % size - from_texel % size).astype(np.float64)
+        up = (ring // size - from_texel // size).astype(np.float64)
+        indices.append(ring)
+        places.append(places[-1][source] + _along(right, up, planes.limited[face]))
+    return Texels(np.concatenate(indices), np.concatenate(places))
