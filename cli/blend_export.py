@@ -16,9 +16,6 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..core.mesh import GenerationResult
 from .destination import COMPANIONS, SUFFIXES
 from .errors import MissingPackageError, OutputError, output_error, writing
@@ -93,8 +90,20 @@ def write_file(result: GenerationResult, path: Path) -> None:
     except RuntimeError as error:
         # How every operator of Blender fails; the text is its report, or a whole traceback.
         raise _output_error(path, str(error)) from error
+    require_whole(path, len(result.mesh.faces))
+
+
+def require_whole(path: Path, num_faces: int) -> None:
+    """Make sure that a file and its companions hold all that they should.
+
+    Raises:
+        OutputError: the disk took only a part, which Blender may not have noticed.
+    """
+    beside = COMPANIONS.get(SUFFIXES[path.suffix], ())
+    companions = [path.with_name(path.stem + end) for end in beside]
     with writing(path):
-        is_whole = is_complete(path, len(result.mesh.faces))
+        files = [path, *(each for each in companions if each.exists())]
+        is_whole = all(is_complete(each, num_faces) for each in files)
     if not is_whole:
         raise OutputError(
             path, "the disk took only a part, make room or choose another place with -o"
@@ -180,18 +189,12 @@ def _lay_texture_beside(path: Path, result: GenerationResult) -> None:
     if result.mesh.texture is None:
         return
     target = path.with_name(path.stem + COMPANIONS[SUFFIXES[path.suffix]][-1])
-    save_png(result.mesh.texture.pixels, target)
     (image,) = bpy.data.images
+    image.file_format = "PNG"
+    image.save(filepath=str(target))
     image.unpack(method="REMOVE")
     image.source = "FILE"
     image.filepath = str(target)
-
-
-def save_png(pixels: NDArray[np.uint8], path: Path) -> None:
-    """Save sRGB RGBA pixels whose first row is at the bottom, [H, W, 4], as RGB."""
-    from PIL import Image
-
-    Image.fromarray(np.ascontiguousarray(pixels[::-1, :, :3])).save(path)
 
 
 def end_process(code: int) -> NoReturn:

@@ -82,8 +82,8 @@ def find_destination(output: str | None, file_format: str | None, num_results: i
         raise UsageError("-o is empty: give a file or a folder")
     path = Path(output)
     ends_as_folder = output.endswith(tuple(filter(None, (os.sep, os.altsep))))
-    if ends_as_folder or not path.suffix or path.is_dir():
-        if path.exists() and not path.is_dir():
+    if ends_as_folder or not path.suffix or os.path.isdir(path):
+        if os.path.exists(path) and not os.path.isdir(path):
             raise OutputError(path, "it is not a folder, choose another with -o")
         return Destination(path, wanted)
     suffix = path.suffix
@@ -126,6 +126,8 @@ def require_writable(folder: Path) -> None:
         OutputError: it cannot.
     """
     with writing(folder):
+        with suppress(FileNotFoundError):
+            os.lstat(folder)  # Tells of names that are too long.
         existing = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
         with tempfile.TemporaryFile(dir=existing) as probe:
             probe.write(bytes(PROBE_BYTES))

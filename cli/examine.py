@@ -12,8 +12,10 @@ from importlib import metadata
 from ..core.version import VERSION
 from . import memory
 
-PACKAGES = {"torch": "torch", "numpy": "numpy", "open_clip": "open_clip_torch", "bpy": "bpy"}
-"""Modules whose versions matter, with the names of their packages."""
+LOADED = ("torch", "numpy", "bpy")
+"""Packages that are tried, since their libraries may be missing from the system."""
+LISTED = ("open_clip_torch", "safetensors", "huggingface_hub", "pillow")
+"""Packages of which only the version is read: open_clip alone takes seconds to load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,8 @@ def versions() -> dict[str, str]:
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": f"{platform.platform()}, {platform.machine()}",
     }
-    return found | {module: _version(module, package) for module, package in PACKAGES.items()}
+    loaded = {name: _version_if_loadable(name) for name in LOADED}
+    return found | loaded | {name: _version(name) for name in LISTED}
 
 
 def compute() -> Compute:
@@ -106,16 +109,21 @@ def _reason(device: str, dtype: str) -> str:
     return f"{which}, and {what} has {speed} instructions for half precision"
 
 
-def _version(module: str, package: str) -> str:
+def _version(package: str) -> str:
     try:
-        importlib.import_module(module)
         return metadata.version(package)
-    except ModuleNotFoundError as error:
-        return "not installed" if error.name == module else f"lacks {error.name}"
     except metadata.PackageNotFoundError:
-        return "of unknown version"
+        return "not installed"
+
+
+def _version_if_loadable(package: str) -> str:
+    try:
+        importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        return "not installed" if error.name == package else f"lacks {error.name}"
     except (ImportError, OSError) as error:
-        return f"does not load, {_first_line(error)}"
+        return f"{_version(package)}, which does not load: {_first_line(error)}"
+    return _version(package)
 
 
 def _first_line(error: Exception) -> str:

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 _ZSTD_SEEK_FOOTER = struct.Struct("<IBI")
 """Number of frames, flags and magic at the end of a seekable Zstandard file."""
 _ZSTD_SEEK_MAGIC = 0x8F92EAB1
 _PLY_BYTES = {"char": 1, "uchar": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "float": 4}
+_MTL_ENDINGS = (b"illum ", b"map_Kd ")
 _USD_MAGIC = b"PXR-USDC"
 _USD_SECTION_BYTES = 32
 """Of an entry in the table of contents: a name of 16 bytes, start and size."""
@@ -19,22 +21,13 @@ def is_complete(path: Path, num_faces: int) -> bool:
     """Tell whether a file holds everything that its format says it should.
 
     Args:
-        path: a file that was just exported, .blend compressed.
+        path: a file that was just exported or stands beside one; .blend compressed.
         num_faces: triangles of the mesh.
     """
     if not path.is_file() or not path.stat().st_size:
         return False
-    match path.suffix:
-        case ".blend":
-            return _is_complete_blend(path)
-        case ".glb":
-            return _is_complete_glb(path)
-        case ".obj":
-            return _is_complete_obj(path, num_faces)
-        case ".ply":
-            return _is_complete_ply(path, num_faces)
-        case _:
-            return _is_complete_usd(path)
+    check = _CHECKS.get(path.suffix)
+    return check(path) if check is not None else _HOLDS_FACES[path.suffix](path, num_faces)
 
 
 def _is_complete_blend(path: Path) -> bool:
@@ -62,15 +55,20 @@ def _is_complete_glb(path: Path) -> bool:
 
 
 def _is_complete_obj(path: Path, num_faces: int) -> bool:
-    """Faces come last, one a line; in the list of materials, the texture or `illum`."""
+    """Faces come last, one a line."""
     content = path.read_bytes()
-    materials = path.with_suffix(".mtl").read_bytes()
-    return (
-        content.endswith(b"\n")
-        and content.count(b"\nf ") == num_faces
-        and materials.endswith(b"\n")
-        and materials.rstrip().rpartition(b"\n")[2].startswith((b"illum ", b"map_Kd "))
-    )
+    return content.endswith(b"\n") and content.count(b"\nf ") == num_faces
+
+
+def _is_complete_mtl(path: Path) -> bool:
+    """The texture comes last or, without one, the kind of illumination."""
+    last, newline, rest = path.read_bytes().rpartition(b"\n")
+    return bool(newline) and not rest and last.rpartition(b"\n")[2].startswith(_MTL_ENDINGS)
+
+
+def _is_complete_png(path: Path) -> bool:
+    """An empty chunk named IEND comes last."""
+    return path.read_bytes().endswith(b"\0\0\0\0IEND\xaeB`\x82")
 
 
 def _is_complete_ply(path: Path, num_faces: int) -> bool:
@@ -104,3 +102,17 @@ def _is_complete_usd(path: Path) -> bool:
     if contents <= 0 or len(count) < 8:
         return False
     return bool(contents + 8 + struct.unpack("<Q", count)[0] * _USD_SECTION_BYTES == size)
+
+
+_CHECKS: dict[str, Callable[[Path], bool]] = {
+    ".blend": _is_complete_blend,
+    ".glb": _is_complete_glb,
+    ".mtl": _is_complete_mtl,
+    ".png": _is_complete_png,
+    ".usd": _is_complete_usd,
+    ".usdc": _is_complete_usd,
+}
+_HOLDS_FACES: dict[str, Callable[[Path, int], bool]] = {
+    ".obj": _is_complete_obj,
+    ".ply": _is_complete_ply,
+}

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TextIO
 
-from .errors import EXPECTED, ExitCode, OutputError, exit_code, output_error
+from .errors import EXPECTED, ExitCode, OutputError, exit_code
 
 BAR_CHARACTERS = 24
 REDRAW_SECONDS = 0.1
@@ -146,4 +146,5 @@ def _write(stream: TextIO, text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise output_error("standard output", error) from error
+        name = "standard output" if stream is sys.stdout else "standard error"
+        raise OutputError(name, (error.strerror or str(error)).lower()) from error

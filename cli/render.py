@@ -27,7 +27,7 @@ class Shot:
 
     size: int = 800
     """Pixels per side."""
-    samples: int = 24
+    samples: int = 16
     """Light paths per pixel at most; the denoiser does the rest."""
     azimuth: float = 32.0
     """Of the camera, from the front of the object (-Y) towards its left (+X)."""
@@ -57,13 +57,13 @@ class _Light:
 
 # Key from the upper left, fill from the right, rim from behind; warm against cool.
 _LIGHTS = (
-    _Light(-48.0, 46.0, 4.0, 330.0, (1.0, 0.95, 0.88)),
+    _Light(-48.0, 46.0, 4.0, 360.0, (1.0, 0.95, 0.88)),
     _Light(62.0, 24.0, 5.0, 90.0, (0.90, 0.95, 1.0)),
     _Light(160.0, 52.0, 3.0, 170.0, (1.0, 0.98, 0.95)),
 )
 _LIGHT_DISTANCE = 6.0
 """In radii of the object."""
-_AMBIENT = 0.45
+_AMBIENT = 0.38
 
 
 def render_picture(subject: bpy.types.Object, path: Path, shot: Shot | None = None) -> None:

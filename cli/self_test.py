@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.config import GenerationRequest
-from ..weights_fetch import WeightsError
+from ..weights_fetch import WeightsMissingError
 from .engine import SamplerChanges, open_engine
 from .errors import EXPECTED, ExitCode, exit_code
 
@@ -52,7 +52,7 @@ def run_self_test(
     try:
         engine = open_engine("starter", packs_root, changes, with_image=False)
         (result,) = engine.run((request,), on_progress=on_progress, cancel=cancel)
-    except WeightsError as error:
+    except WeightsMissingError as error:
         return SelfTest(status="skipped", message=str(error))
     except EXPECTED as error:
         return SelfTest(status="failed", message=str(error), exit_code=exit_code(error))

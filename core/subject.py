@@ -59,20 +59,20 @@ def bounding_box(is_subject: NDArray[np.bool_]) -> Box | None:
     Args:
         is_subject: [H, W].
     """
-    # Thin parts stay if they hang on something that is not thin.
-    kept = _flood(is_subject, _without_rims(is_subject))
+    # Thin parts stay if they hang on something that is not thin; a line drawing is all thin.
+    cores = _squares(is_subject)
+    kept = _flood(is_subject, cores) if cores.any() else is_subject
     rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
     if not len(rows):
         return None
     return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
 
 
-def _without_rims(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep the pixels whose eight neighbours are set too; beyond the edge all are."""
-    padded = np.pad(mask, 1, constant_values=True)
-    rows: NDArray[np.bool_] = padded[:-2] & padded[1:-1] & padded[2:]
-    inner: NDArray[np.bool_] = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
-    return inner
+def _squares(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the pixels that are the upper left one of four, which a speck has not."""
+    kept = np.zeros_like(mask)
+    kept[:-1, :-1] = mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:] & mask[1:, 1:]
+    return kept
 
 
 def _flood(is_open: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
