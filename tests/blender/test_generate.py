@@ -90,7 +90,9 @@ def test_untouched_settings_are_the_defaults_of_the_request():
 
     enter("a chair")
 
-    assert properties.request_of(bpy.context.scene.maquette) == GenerationRequest(prompt="a chair")
+    request = properties.request_of(bpy.context.scene.maquette)
+
+    assert request == GenerationRequest(prompt="a chair", reserved_cores=1)
 
 
 def test_variants_stand_side_by_side(pipeline, make_result):
