@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Outlines:
-    """The edges around shapes, closed, holes included."""
+    """The edges around shapes, closed, holes included.
+
+    Where edges meet, their ends must agree to the last bit: insides are found by counting edges.
+    """
 
     shape: NDArray[np.int64]  # which shape an edge belongs to, [E]
     points: NDArray[np.float64]  # both ends, [E, 2, 2]
@@ -104,7 +107,8 @@ def _inner_cells(
     # A change after the last column falls on the next row's first cell, as it should: the two
     # crossings of a row cancel there.
     np.add.at(changes, first[shape[crosses]] + row * columns + next_centre, 1)
-    return np.cumsum(changes)[:-1] % 2 == 1
+    is_inside: NDArray[np.bool_] = np.cumsum(changes)[:-1] % 2 == 1
+    return is_inside
 
 
 def _mark_boxes(

@@ -33,8 +33,8 @@ _MIN_MERGED_COSINE = 0.15
 _SMALL_CHART = 0.004
 """Share of the surface below which a chart looks for a neighbour to join."""
 
-_NEGLIGIBLE_FACE = 1e-3
-"""Area, over the mean of all faces, below which it does not matter how a face is seen."""
+_NEGLIGIBLE_FACE = 0.02
+"""Area, over its largest neighbour's, below which it does not matter how a face is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,8 @@ class Surface:
     normals: NDArray[np.float64]  # unit, [F, 3]
     areas: NDArray[np.float64]  # [F]
     links: FaceLinks
-
-    def negligible(self) -> NDArray[np.bool_]:
-        """Return which faces are too small for their direction to matter, [F]."""
-        return np.asarray(self.areas < _NEGLIGIBLE_FACE * self.areas.mean())
+    neighbors: NDArray[np.int64]  # across each edge; the face itself where there is none, [F, 3]
+    negligible: NDArray[np.bool_]  # too small for its direction to matter, [F]
 
 
 def measure(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> Surface:
@@ -59,14 +57,26 @@ def measure(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> Surface:
     doubled = np.cross(b - a, c - a)
     length = np.linalg.norm(doubled, axis=1)
     normals = doubled / np.maximum(length, 1e-300)[:, None]
-    return Surface(positions, faces.astype(np.int64), normals, length / 2, link_faces(faces))
+    links = link_faces(faces)
+    neighbors = _neighbors(len(faces), links)
+    first, second, third = length[neighbors].T
+    largest = np.maximum(np.maximum(first, second), third)
+    return Surface(
+        vertices=positions,
+        faces=faces.astype(np.int64),
+        normals=normals,
+        areas=length / 2,
+        links=links,
+        neighbors=neighbors,
+        negligible=length <= _NEGLIGIBLE_FACE * largest,
+    )
 
 
 def cut_charts(surface: Surface) -> NDArray[np.int64]:
     """Return the chart of each face, numbered from 0, [F]."""
     labels = _smooth_labels(surface)
     cosines = surface.normals @ _AXES.T
-    cosines[surface.negligible()] = 1.0
+    cosines[surface.negligible] = 1.0
     for _ in range(_MERGE_ROUNDS):
         charts = split_connected(surface, labels)
         wanted = _merge_small(surface, charts, labels, cosines)
@@ -90,12 +100,12 @@ def chart_directions(surface: Surface, charts: NDArray[np.int64]) -> NDArray[np.
     """
     count = int(charts.max()) + 1
     weighted = surface.normals * surface.areas[:, None]
-    mean = np.stack([np.bincount(charts, axis, count) for axis in weighted.T], axis=1)
-    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-300)
+    summed = np.stack([np.bincount(charts, axis, count) for axis in weighted.T], axis=1)
+    mean = summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-300)
     cosines = np.empty((len(charts), 7))
     cosines[:, :6] = surface.normals @ _AXES.T
     cosines[:, 6] = np.einsum("fi,fi->f", surface.normals, mean[charts])
-    cosines[surface.negligible()] = 1.0
+    cosines[surface.negligible] = 1.0
     worst = _worst(charts, cosines)
     use_mean = worst[:, 6] >= np.minimum(worst[:, :6].max(axis=1), 0.5)
     return np.where(use_mean[:, None], mean, _AXES[worst[:, :6].argmax(axis=1)])
@@ -103,7 +113,7 @@ def chart_directions(surface: Surface, charts: NDArray[np.int64]) -> NDArray[np.
 
 def _smooth_labels(surface: Surface) -> NDArray[np.int64]:
     """Return the axis of each face, with borders that do not fray, [F]."""
-    neighbors = _neighbors(surface)
+    neighbors = surface.neighbors
     normals = surface.normals * surface.areas[:, None]
     for _ in range(_NORMAL_ROUNDS):
         first, second, third = (normals[neighbor] for neighbor in neighbors.T)
@@ -111,9 +121,9 @@ def _smooth_labels(surface: Surface) -> NDArray[np.int64]:
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
     worth = normals @ _AXES.T
     allowed = surface.normals @ _AXES.T >= _MIN_COSINE
-    allowed[surface.negligible()] = True
+    allowed[surface.negligible] = True
     worth[~allowed] = -np.inf
-    labels = worth.argmax(axis=1)
+    labels: NDArray[np.int64] = worth.argmax(axis=1)
     for turn in range(_LABEL_ROUNDS):
         # Every other face at a time: neighbours that swapped labels at once would never settle.
         first, second, third = (labels[neighbor] != labels for neighbor in neighbors.T)
@@ -126,11 +136,10 @@ def _smooth_labels(surface: Surface) -> NDArray[np.int64]:
     return labels
 
 
-def _neighbors(surface: Surface) -> NDArray[np.int64]:
-    """Return the face across each edge, the face itself where there is none, [F, 3]."""
-    neighbors = np.arange(3 * len(surface.faces)) // 3
-    neighbors[surface.links.first] = surface.links.second // 3
-    neighbors[surface.links.second] = surface.links.first // 3
+def _neighbors(count: int, links: FaceLinks) -> NDArray[np.int64]:
+    neighbors = np.arange(3 * count) // 3
+    neighbors[links.first] = links.second // 3
+    neighbors[links.second] = links.first // 3
     return neighbors.reshape(-1, 3)
 
 

@@ -23,4 +23,5 @@ def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def to_bytes(encoded: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Round values in [0, 1] to bytes; the transfer function stays as it is."""
-    return np.rint(np.clip(encoded, 0.0, 1.0) * 255.0).astype(np.uint8)
+    rounded: NDArray[np.float32] = np.rint(np.clip(encoded, 0.0, 1.0) * 255.0)
+    return rounded.astype(np.uint8)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cells import Bitmaps, Outlines, cover_cells
+from .shelves import fill_shelves
 
 _CELLS = 128
 """Most cells per side of the square."""
@@ -24,6 +25,9 @@ _FIRST_FILL = 0.75
 """Share of the square that the shapes cover at the scale tried first."""
 
 _MAX_ROUNDS = 100
+_MANY_SHAPES = 250
+"""Beyond these, shapes are packed by their boxes: the surface is noise, and time matters more."""
+
 _FULL = 0.92
 """Share of the cells beyond which packing is not even tried."""
 
@@ -53,9 +57,10 @@ def pack(outlines: Outlines, area: float, size: int, padding: int) -> Packing:
         padding: free texels between shapes; half as many stay free at the border.
     """
     upright = _least_boxes(outlines)
-    turned = Outlines(
-        outlines.shape, np.einsum("eij,epj->epi", upright[outlines.shape], outlines.points)
-    )
+    turned = _turn(outlines, upright)
+    if len(upright) > _MANY_SHAPES:
+        scale, offsets, quarters = fill_shelves(turned, size, padding)
+        return Packing(quarters @ upright, scale, offsets)
     best: Packing | None = None
     scale, too_large = float(np.sqrt(_FIRST_FILL / area)) * size, np.inf
     cell = -(-size // _CELLS)
@@ -73,8 +78,18 @@ def pack(outlines: Outlines, area: float, size: int, padding: int) -> Packing:
         else:
             return best
     if best is None:
-        raise ValueError(f"{len(upright)} shapes do not fit into {size} texels")
+        scale, offsets, quarters = fill_shelves(turned, size, padding)
+        return Packing(quarters @ upright, scale, offsets)
     return best
+
+
+def _turn(outlines: Outlines, turns: NDArray[np.float64]) -> Outlines:
+    """Rotate each shape."""
+    x, y = outlines.points.transpose(2, 0, 1)
+    # Plain arithmetic: an einsum may round equal ends differently, depending on their place.
+    turn = turns[outlines.shape][:, None]
+    points = [x * turn[..., row, 0] + y * turn[..., row, 1] for row in (0, 1)]
+    return Outlines(outlines.shape, np.stack(points, axis=2))
 
 
 def _least_boxes(outlines: Outlines) -> NDArray[np.float64]:
@@ -86,7 +101,9 @@ def _least_boxes(outlines: Outlines) -> NDArray[np.float64]:
     # Outlines are closed, so the first ends of their edges are all the ends there are.
     turned = np.einsum("aij,ej->eai", turns, outlines.points[order, 0])
     sides = np.maximum.reduceat(turned, starts) - np.minimum.reduceat(turned, starts)
-    return turns[sides.prod(axis=2).argmin(axis=1)]
+    smallest = (sides[..., 0] * sides[..., 1]).argmin(axis=1)
+    upright: NDArray[np.float64] = turns[smallest]
+    return upright
 
 
 @dataclass(frozen=True, slots=True)

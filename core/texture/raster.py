@@ -62,8 +62,10 @@ def rasterize(
 
     seen = np.bincount(face, minlength=len(faces)) > 0
     extra = _touched_texels(planes, corners, ~seen, owner < 0, size)
-    parts = zip((index, face, positions), extra, strict=True)
-    return _with_border(planes, *(np.concatenate(pair) for pair in parts), size)
+    index = np.concatenate([index, extra[0]])
+    face = np.concatenate([face, extra[1]])
+    positions = np.concatenate([positions, extra[2]])
+    return _with_border(planes, index, face, positions, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,9 @@ def _along(
     right: NDArray[np.float64], up: NDArray[np.float64], gradients: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Return the change of position for steps in texels, [N] each by [N, 2, 3] to [N, 3]."""
-    by_column = right.astype(np.float32)[:, None] * gradients[:, 0]
-    return by_column + up.astype(np.float32)[:, None] * gradients[:, 1]
+    by_column: NDArray[np.float32] = right.astype(np.float32)[:, None] * gradients[:, 0]
+    by_row: NDArray[np.float32] = up.astype(np.float32)[:, None] * gradients[:, 1]
+    return by_column + by_row
 
 
 def _covered_texels(
@@ -155,8 +158,8 @@ def _touched_texels(
     index, place = np.unique(index[usable], return_index=True)
     chosen = usable[place]
     face, middle, column, row = face[chosen], middle[chosen], column[chosen], row[chosen]
-    inside = (middle - corners[face, 0]).T
-    centre = planes.origin[face] + _along(*inside, planes.exact[face])
+    right, up = (middle - corners[face, 0]).T
+    centre = planes.origin[face] + _along(right, up, planes.exact[face])
     beyond = _along(column - middle[:, 0], row - middle[:, 1], planes.limited[face])
     return index, face, centre + beyond
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from .cells import Outlines
 from .charts import cut_charts, measure
-from .outline import outline_of, project_without_overlap
+from .outline import outline_of
+from .overlap import project_without_overlap
 from .packing import pack
 
 PADDING = 4
