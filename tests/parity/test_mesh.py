@@ -16,6 +16,8 @@ from diffusers.pipelines.shap_e.renderer import MeshDecoder, MeshDecoderOutput, 
 from maquette.core.checkpoint.decoder_keys import decoder_key_map
 from maquette.core.checkpoint.loader import load_module
 from maquette.core.decoder.stf import Decoder
+from maquette.core.geometry.extract import extract_mesh
+from maquette.core.geometry.grid import axis_coordinates
 from maquette.core.geometry.marching_cubes import marching_cubes
 from maquette.core.geometry.mc_tables import triangle_table
 from maquette.tests.parity.reference_models import TINY, export, reference_renderer
@@ -31,7 +33,8 @@ def fill_tables(decoder: MeshDecoder) -> None:
 
 
 def grid_points(resolution: int) -> Tensor:
-    axis = torch.linspace(-1, 1, resolution)
+    # The field has octaves up to 2^14, so coordinates must agree to the last bit.
+    axis = axis_coordinates(resolution, torch.device("cpu"))
     return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).view(-1, 3)
 
 
@@ -78,6 +81,10 @@ def test_marching_cubes_equals_diffusers(kind: str) -> None:
 def renderer() -> ShapERenderer:
     reference = reference_renderer(TINY.decoder, seed=3)
     fill_tables(reference.mesh_decoder)
+    # A random field rarely crosses zero: spread its distance and shift it, so that it does.
+    output = reference.mlp.mlp[-1]
+    output.weight *= 16
+    output.bias[0] -= 0.706
     return reference
 
 
@@ -100,13 +107,18 @@ def test_latent_to_mesh_equals_diffusers(renderer: ShapERenderer, decoder: Decod
     expected = renderer.decode_to_mesh(latent(), torch.device("cpu"), grid_size=RESOLUTION)
     field = decoder.field(latent()[0])
 
-    values = field.signed_distance(grid_points(RESOLUTION)).view((RESOLUTION,) * 3)
     # Nearer to zero than the rounding of either side, a node could change sides.
-    assert values.abs().min() > 1e-6
-    mesh = marching_cubes(values, border="openai")
+    assert field.signed_distance(grid_points(RESOLUTION)).abs().min() > 1e-6
+    vertices, faces = extract_mesh(
+        field.signed_distance,
+        RESOLUTION,
+        device=torch.device("cpu"),
+        method="dense",
+        border="openai",
+    )
 
     assert len(expected.faces) > 1000
-    assert_same_mesh(mesh, expected)
+    assert_same_mesh((torch.from_numpy(vertices), torch.from_numpy(faces)), expected)
 
 
 @torch.inference_mode()
