@@ -121,8 +121,10 @@ def _vertex_colors(
     check: Check,
 ) -> NDArray[np.float32]:
     """Return sRGB at field coordinates [V, 3]."""
-    chunks = []
-    for chunk in torch.from_numpy(vertices).split(_COLOR_CHUNK):
+    colors = np.empty_like(vertices)
+    for start in range(0, len(vertices), _COLOR_CHUNK):
         check()
-        chunks.append(field.color(chunk.to(device)).cpu())
-    return torch.cat(chunks).numpy()
+        part = slice(start, start + _COLOR_CHUNK)
+        points = torch.from_numpy(vertices[part]).to(device)
+        colors[part] = field.color(points).cpu().numpy()
+    return colors

@@ -124,7 +124,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens [B, T, W] to tokens [B, T, W]."""
         x = x + self.attn(self.norm_attn(x))
-        return x + self.mlp(self.norm_mlp(x))
+        return x + self.mlp(self.norm_mlp(x))  # type: ignore[no-any-return]
 
 
 class SelfAttention(nn.Module):
