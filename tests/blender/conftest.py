@@ -36,6 +36,8 @@ from maquette.core.mesh import (  # noqa: E402 - imported after bpy, as in Blend
     TextureData,
 )
 
+_EXIT_STATUS = pytest.StashKey[int]()
+
 FACE_COLORS = np.array(
     [[200, 30, 40], [188, 100, 20], [20, 160, 90], [128, 128, 128], [40, 60, 210], [255, 255, 255]],
     dtype=np.uint8,
@@ -156,3 +158,21 @@ def _sides(size: int) -> TextureData:
 def face_colors() -> np.ndarray:
     """sRGB of each side of the cube of make_result, [6, 3]."""
     return FACE_COLORS
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the process here, because bpy 4.5 now and then never does.
+
+    One of its C++ destructors destroys a condition variable that a thread of its own still waits
+    for, and waits for that thread in turn.
+    """
+    _user_folder.cleanup()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(config.stash.get(_EXIT_STATUS, 1)))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remember how the tests went, for `pytest_unconfigure`."""
+    session.config.stash[_EXIT_STATUS] = int(exitstatus)
