@@ -63,10 +63,11 @@ def load_module(
                 sources = [tensor_of(source) for source in entries[name].sources]
                 _check_kind(path, entries[name], sources, targets[name])
                 wanted = dtype if targets[name].is_floating_point() else targets[name].dtype
-                state[name] = _converted(entries[name], sources, wanted, device)
-                _check_finite(path, entries[name], state[name])
+                tensor = entries[name].layout.assemble(sources).to(wanted)
+                _check_finite(path, entries[name], tensor)
+                state[name] = _detached(tensor, sources, device)
                 # A view that outlived the block would keep its pages.
-                del sources
+                del sources, tensor
     module.load_state_dict(state, strict=True, assign=True)
     _require_materialised(module)
     return module.to(device).requires_grad_(False).eval()
@@ -123,8 +124,12 @@ def _check_kind(path: Path, entry: Entry, sources: list[Tensor], target: Tensor)
 
 
 def _check_finite(path: Path, entry: Entry, tensor: Tensor) -> None:
-    # NaN and infinity survive a sum, which needs no temporary of the tensor's size.
-    if tensor.is_floating_point() and not tensor.sum(dtype=torch.float32).isfinite():
+    if not tensor.is_floating_point() or not tensor.numel():
+        return
+    # NaN wins both comparisons. Other tests make a temporary of the tensor's size, whose memory
+    # the allocator would then keep in pieces between the weights.
+    lowest, highest = torch.aminmax(tensor)
+    if not (lowest.isfinite() and highest.isfinite()):
         raise CheckpointError(
             path, f"{entry.sources[0]!r} holds values that are not numbers in {tensor.dtype}"
         )
@@ -144,12 +149,11 @@ def _windows(weights: WeightsFile, entries: Mapping[str, Entry]) -> Iterator[lis
         yield window
 
 
-def _converted(
-    entry: Entry, sources: list[Tensor], dtype: torch.dtype, device: torch.device | str
-) -> Tensor:
-    """Return our tensor with memory of its own."""
-    assembled = entry.layout.assemble(sources)
-    return assembled.to(device, dtype, copy=True, memory_format=torch.contiguous_format)
+def _detached(tensor: Tensor, sources: list[Tensor], device: torch.device | str) -> Tensor:
+    """Return a tensor on its device, in memory that is not the file's."""
+    storage = tensor.untyped_storage().data_ptr()
+    is_mapped = any(source.untyped_storage().data_ptr() == storage for source in sources)
+    return tensor.to(device, copy=is_mapped, memory_format=torch.contiguous_format)
 
 
 def _require_materialised(module: nn.Module) -> None:

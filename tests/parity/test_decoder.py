@@ -24,7 +24,9 @@ from maquette.core.decoder.nerf import (
     render_rays,
 )
 from maquette.core.decoder.stf import Decoder
+from maquette.core.geometry.marching_cubes import marching_cubes
 from maquette.core.specs import DECODERS, DecoderSpec
+from maquette.tests.parity.reference_meshes import assert_same_mesh, fill_tables, grid_points
 from maquette.tests.parity.reference_models import (
     TINY,
     TINY_OPENAI_DECODER,
@@ -35,6 +37,7 @@ from maquette.tests.parity.reference_models import (
 )
 from torch import Tensor
 
+RESOLUTION = 16
 TOLERANCE = 1e-5
 """Relative to the largest value: weights, distances and colours are of order one."""
 
@@ -95,15 +98,54 @@ def test_decoder_of_a_hub_folder_equals_diffusers(tmp_path: Path, suffix: str) -
     assert_decoder_agrees(reference, load_decoder(component.path, component.spec), 500)
 
 
-def test_decoder_of_official_size_equals_diffusers(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def official(tmp_path_factory: pytest.TempPathFactory) -> tuple[ShapERenderer, Decoder]:
+    """Return both decoders at the official size, with a surface in the middle of the field."""
     spec = DECODERS["shap-e"]
     reference = reference_renderer(spec, seed=2)
-    path = export(reference, tmp_path, "diffusion_pytorch_model.safetensors")
-
+    fill_tables(reference.mesh_decoder)
+    center_distance(reference, random_latent(spec), grid_points(RESOLUTION))
+    folder = tmp_path_factory.mktemp("official")
+    path = export(reference, folder, "diffusion_pytorch_model.safetensors")
     ours = load_decoder(path, spec)
     path.unlink()
+    return reference, ours
 
-    assert_decoder_agrees(reference, ours, 2000)
+
+@torch.inference_mode()
+def center_distance(reference: ShapERenderer, latent: Tensor, points: Tensor) -> None:
+    """Spread the random distance and shift it, so that half of the points are inside."""
+    output = reference.mlp.mlp[-1]
+    output.weight[0] *= 16
+    for i, weight in enumerate(reference.params_proj(latent).values()):
+        reference.mlp.mlp[i].weight.copy_(weight[0])
+    out = reference.mlp(
+        position=points[None], direction=None, ts=None, nerf_level="fine", rendering_mode="stf"
+    )
+    output.bias[0] -= out.signed_distance.atanh().quantile(0.5)
+
+
+def test_decoder_of_official_size_equals_diffusers(
+    official: tuple[ShapERenderer, Decoder],
+) -> None:
+    assert_decoder_agrees(*official, 2000)
+
+
+@torch.inference_mode()
+def test_mesh_of_official_size_equals_diffusers(official: tuple[ShapERenderer, Decoder]) -> None:
+    reference, ours = official
+    latent = random_latent(ours.spec)
+    expected = reference.decode_to_mesh(latent, torch.device("cpu"), grid_size=RESOLUTION)
+    field = ours.field(latent[0])
+
+    values = field.signed_distance(grid_points(RESOLUTION))
+    mesh = marching_cubes(values.view((RESOLUTION,) * 3), border="openai")
+
+    # Nearer to zero than the rounding of either side, a node could change sides.
+    assert values.abs().min() > 1e-6
+    assert len(expected.faces) > 1000
+    # Where the field is flat, its rounding moves a vertex further than itself.
+    assert_same_mesh(mesh, expected, tolerance=1e-4)
 
 
 @pytest.fixture
