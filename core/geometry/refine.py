@@ -13,6 +13,9 @@ from torch import Tensor
 from .grid import Check, SignedDistance, default_chunk_size, ignore
 from .marching_cubes import Crossing, linear_crossing
 
+_SATURATED = 8.0
+"""Largest atanh of the field that float32 values resolve."""
+
 
 def field_crossing(
     signed_distance: SignedDistance,
@@ -24,7 +27,8 @@ def field_crossing(
     """Return a `crossing` for `marching_cubes` that looks at the field again along each edge.
 
     Each step costs one query per vertex and is one of regula falsi in the Illinois form, which
-    keeps the zero bracketed: the result is never worse placed than between two known signs.
+    keeps the zero bracketed: the result is never worse placed than between two known signs. It
+    works on atanh of the field, which is nearly linear where the field saturates.
 
     Args:
         signed_distance: the field, positive inside.
@@ -53,18 +57,28 @@ def _find_zero(
     at_end: Tensor,
 ) -> Tensor:
     low, high = torch.zeros_like(at_start), torch.ones_like(at_start)
-    at_low, at_high = at_start.clone(), at_end.clone()
+    at_low, at_high = _unsquashed(at_start), _unsquashed(at_end)
     fraction = linear_crossing(start, end, at_low, at_high)
+    moved_low: Tensor | None = None
     for _ in range(steps):
         check()
         with torch.no_grad():
-            value = signed_distance(torch.lerp(start, end, fraction[:, None])).float()
+            value = _unsquashed(signed_distance(torch.lerp(start, end, fraction[:, None])))
         moves_low = (value > 0) == (at_low > 0)
-        # The end that stays put twice counts half, else one end would never move.
-        at_high = torch.where(moves_low, at_high * 0.5, value)
-        at_low = torch.where(moves_low, value, at_low * 0.5)
-        low = torch.where(moves_low, fraction, low)
-        high = torch.where(moves_low, high, fraction)
+        at_low, at_high = (
+            torch.where(moves_low, value, at_low),
+            torch.where(moves_low, at_high, value),
+        )
+        low, high = torch.where(moves_low, fraction, low), torch.where(moves_low, high, fraction)
+        if moved_low is not None:
+            # The end that stays put twice counts half, else it might never move.
+            at_high = torch.where(moves_low & moved_low, at_high * 0.5, at_high)
+            at_low = torch.where(~moves_low & ~moved_low, at_low * 0.5, at_low)
+        moved_low = moves_low
         share = at_low / (at_low - at_high)
         fraction = low + (high - low) * torch.nan_to_num(share, nan=0.5).clamp(0.0, 1.0)
     return fraction
+
+
+def _unsquashed(values: Tensor) -> Tensor:
+    return torch.atanh(values.float()).clamp(-_SATURATED, _SATURATED)

@@ -228,7 +228,8 @@ def _audit(evaluator: NodeEvaluator, inside: Tensor) -> bool:
     """Evaluate random skipped nodes; return whether all have the sign filled in for them."""
     generator = torch.Generator().manual_seed(_AUDIT_SEED)
     count = evaluator.resolution**2 // 2  # grows with the surface, not the volume
-    nodes = torch.randint(len(inside), (count,), generator=generator).to(inside.device)
+    nodes = torch.unique(torch.randint(len(inside), (count,), generator=generator))
+    nodes = nodes.to(inside.device)
     nodes = nodes[torch.isnan(evaluator.values[nodes])]
     evaluator.evaluate(nodes)
     return bool(((evaluator.values[nodes] > 0) == inside[nodes]).all())
