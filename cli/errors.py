@@ -13,6 +13,7 @@ from ..core import errors as core_errors
 from ..weights.errors import (
     DiskSpaceError,
     FetchCancelledError,
+    PackBusyError,
     PackFolderError,
     UnknownPackError,
     WeightsError,
@@ -86,6 +87,8 @@ def exit_code(error: Exception) -> ExitCode:
             return ExitCode.INTERRUPTED
         case UsageError() | core_errors.InvalidRequestError() | UnknownPackError():
             return ExitCode.BAD_INPUT
+        case PackBusyError():
+            return ExitCode.PACK
         case OutputError() | DiskSpaceError() | PackFolderError():
             return ExitCode.OUTPUT
         case core_errors.PackError() | core_errors.CheckpointError() | WeightsError():
