@@ -188,7 +188,8 @@ def _land(solid: Solid, start: Tensor, params: Tensor) -> Tensor:
     points = start.requires_grad_(True)
     with torch.enable_grad():
         distance = solid_distance(solid, *points.unbind(1), params)
-    (gradient,) = torch.autograd.grad(distance.sum(), points)
+        # The sum belongs inside too: callers may have switched gradients off.
+        (gradient,) = torch.autograd.grad(distance.sum(), points)
     return (points - distance[:, None] * gradient).detach()
 
 
