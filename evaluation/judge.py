@@ -109,22 +109,32 @@ class Verdict:
 
 
 @torch.inference_mode()
+def mean_logits(
+    judge: Judge, points: Tensor, colors: Tensor, parts: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the logits of `Judge.forward`, averaged over all glances at N points.
+
+    N is a multiple of 256 and the points come in random order.
+    """
+    pairs = zip(points.split(_GLANCE, dim=1), colors.split(_GLANCE, dim=1), strict=True)
+    kinds, colours = zip(*(judge(*glance, parts) for glance in pairs), strict=True)
+    return torch.stack(kinds).mean(dim=0), torch.stack(colours).mean(dim=0)
+
+
 def judge_cloud(judge: Judge, points: Tensor, colors: Tensor, part: str | None) -> Verdict:
     """Name kind and colours of one cloud.
 
     Args:
         judge: in evaluation mode.
-        points, colors: as `Judge.forward` takes them, [N, 3], N a multiple of 256, in any order
-            that is random.
+        points, colors: as `mean_logits` takes them, [N, 3].
         part: name of a second part whose colour is asked for.
     """
     spec = judge.spec
     questions = [spec.parts.index(name) for name in (MAIN_PART, part or MAIN_PART)]
-    glances = (each.reshape(-1, _GLANCE, 3) for each in (points, colors))
-    kind, colour = judge(*glances, torch.tensor([questions]).expand(len(points) // _GLANCE, -1))
-    main, second = colour.mean(dim=0).argmax(dim=-1).tolist()
+    kind, colour = mean_logits(judge, points[None], colors[None], torch.tensor([questions]))
+    main, second = colour[0].argmax(dim=-1).tolist()
     return Verdict(
-        kind=spec.kinds[int(kind.mean(dim=0).argmax())],
+        kind=spec.kinds[int(kind[0].argmax())],
         main_colour=spec.colours[main],
         part_colour=spec.colours[second] if part else None,
     )

@@ -41,7 +41,7 @@ def evaluate(
     pack_dir: Path,
     *,
     num_prompts: int = 200,
-    num_reconstructions: int = 128,
+    num_reconstructions: int = 192,
     seed: int = 0,
     on_progress: pipeline.OnProgress,
     models_dir: Path = MODELS_DIR,

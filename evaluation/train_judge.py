@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,16 @@ from ..training.shapes.attributes import ShapeAttributes
 from ..training.shapes.colours import COLOURS
 from ..training.shapes.field import ShapeBatch
 from ..training.shapes.generate import build_shape, sample_attributes
-from .judge import MAIN_PART, MODELS_DIR, Judge, JudgeSpec, current_spec, save_judge
+from .judge import (
+    MAIN_PART,
+    MODELS_DIR,
+    NUM_POINTS,
+    Judge,
+    JudgeSpec,
+    current_spec,
+    mean_logits,
+    save_judge,
+)
 from .streams import Stream, stream_generator, stream_rng
 from .surface import ground_truth_clouds
 
@@ -30,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 _STORED_POINTS = 1280
 _BATCH = 8
+_NUM_TEST_SHAPES = 1020
 _NO_ANSWER = -100
 """Target of a part that the shape does not have; cross entropy leaves it out."""
 
@@ -39,7 +50,7 @@ class JudgeTraining:
     """How the judge is trained."""
 
     num_shapes: int = 9000
-    num_steps: int = 2600
+    num_steps: int = 1800
     batch_size: int = 48
     num_points: int = 256
     learning_rate: float = 2e-3
@@ -164,16 +175,25 @@ def roughen(
     return points, colors.clamp(0, 1)
 
 
-@torch.inference_mode()
-def accuracies(judge: Judge, data: JudgeData, num_points: int) -> dict[str, float]:
-    """Return the share of right answers on clouds as they are, each seen once."""
-    kind, colour = judge(data.points[:, :num_points], data.colors[:, :num_points], data.parts)
+def try_judge(judge: Judge, data: JudgeData) -> dict[str, object]:
+    """Return the shares of right answers on fresh shapes, and which kinds were mixed up."""
+    clouds = data.points[:, :NUM_POINTS], data.colors[:, :NUM_POINTS]
+    kind, colour = mean_logits(judge, *clouds, data.parts)
+    seen = kind.argmax(dim=-1)
     is_right = colour.argmax(dim=-1) == data.part_colours
     has_second = data.part_colours[:, 1] != _NO_ANSWER
+    names = judge.spec.kinds
+    mistakes = Counter(
+        f"{names[asked]} taken for {names[found]}"
+        for asked, found in zip(data.kinds.tolist(), seen.tolist(), strict=True)
+        if asked != found
+    )
     return {
-        "kind": float((kind.argmax(dim=-1) == data.kinds).float().mean()),
-        "main_colour": float(is_right[:, 0].float().mean()),
-        "part_colour": float(is_right[has_second, 1].float().mean()),
+        "shapes": len(seen),
+        "kind": round(float((seen == data.kinds).float().mean()), 4),
+        "main_colour": round(float(is_right[:, 0].float().mean()), 4),
+        "part_colour": round(float(is_right[has_second, 1].float().mean()), 4),
+        "mistakes": dict(mistakes.most_common()),
     }
 
 
@@ -189,14 +209,17 @@ def main() -> None:
     data = generate_clouds(spec, Stream.JUDGE_TRAINING, config.seed, config.num_shapes)
     logger.info("%d shapes in %.0f CPU seconds", config.num_shapes, time.process_time() - started)
     judge = train_judge(config, data, spec)
-    fresh = generate_clouds(spec, Stream.JUDGE_TEST, config.seed, 1020)
-    facts = {
-        "training": {name: getattr(config, name) for name in JudgeTraining.__slots__},
-        "cpu_seconds": round(time.process_time() - started),
-        "accuracy_on_1020_fresh_shapes": accuracies(judge, fresh, config.num_points),
+    seconds = round(time.process_time() - started)
+    fresh = generate_clouds(spec, Stream.JUDGE_TEST, config.seed, _NUM_TEST_SHAPES)
+    found = try_judge(judge, fresh)
+    logger.info("on fresh ground truth: %s", found)
+    facts: dict[str, object] = {
+        "made_by": "python -m maquette.evaluation.train_judge",
+        "training": asdict(config),
+        "cpu_seconds": seconds,
+        "on_fresh_ground_truth": found,
     }
     save_judge(judge, facts, arguments.output)
-    logger.info("%s", facts["accuracy_on_1020_fresh_shapes"])
 
 
 if __name__ == "__main__":

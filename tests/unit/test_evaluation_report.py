@@ -70,20 +70,21 @@ def test_reconstructions_are_averaged() -> None:
     scores = ReconstructionScores(
         (
             ShapeScore("held_out", 0.5, 0.01),  # 20 dB
-            ShapeScore("any", 0.9, 0.001),  # 30 dB
-            ShapeScore("held_out", 1.0, 0.0001),  # 40 dB
+            ShapeScore("any", 0.6, 0.001),  # 30 dB
+            ShapeScore("any", 1.0, 0.0001),  # 40 dB
         )
     )
 
     content = report(scores).to_json()
 
     assert content["iou"] == pytest.approx(0.8)
-    assert content["iou_median"] == 0.9
-    assert content["iou_held_out"] == pytest.approx(0.75)
-    assert content["iou_any"] == pytest.approx(0.9)
-    # -10 log10(0.0111 / 3)
-    assert content["colour_psnr_db"] == pytest.approx(24.318, abs=1e-3)
-    assert content["colour_psnr_db_per_shape"] == pytest.approx(30.0)
+    assert content["iou_median"] == pytest.approx(0.8)
+    assert content["iou_held_out"] == pytest.approx(0.5)
+    # -10 log10(0.0011 / 2)
+    assert content["colour_psnr_db_pooled"] == pytest.approx(32.596, abs=1e-3)
+    assert content["colour_psnr_db"] == pytest.approx(35.0)
+    assert content["colour_psnr_db_held_out"] == pytest.approx(20.0)
+    assert content["num_reconstructions"] == 2
 
 
 def test_json_is_json() -> None:
