@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..errors import EmptySurfaceError
 from .grid import (
@@ -15,6 +16,7 @@ from .grid import (
     NodeEvaluator,
     OnFraction,
     SignedDistance,
+    default_chunk_size,
     evaluate_dense,
     ignore,
     ignore_fraction,
@@ -56,6 +58,8 @@ def extract_mesh(
         EmptySurfaceError: no node of the grid is inside.
         NonFiniteError: the field returned NaN or infinity.
     """
+    chunk_size = chunk_size or default_chunk_size(device)
+    signed_distance, device = _beside(signed_distance, device)
     grid = evaluate_grid(
         signed_distance,
         resolution,
@@ -74,6 +78,23 @@ def extract_mesh(
     if not len(faces):
         raise EmptySurfaceError(float(grid.values.max()))
     return vertices.cpu().numpy(), faces.cpu().numpy()
+
+
+def _beside(
+    signed_distance: SignedDistance, device: torch.device
+) -> tuple[SignedDistance, torch.device]:
+    """Return the device that keeps the grid, and the field as it is asked from there.
+
+    Only CUDA and the CPU have every operation on integers that the grid needs; the others
+    evaluate the field, which is nearly all of the work, for a grid on the CPU.
+    """
+    if device.type in ("cpu", "cuda"):
+        return signed_distance, device
+
+    def moved(points: Tensor) -> Tensor:
+        return signed_distance(points.to(device)).to(points.device)
+
+    return moved, torch.device("cpu")
 
 
 def evaluate_grid(

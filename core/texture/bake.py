@@ -60,7 +60,7 @@ def bake_texture(
         NonFiniteError: the field returned NaN or infinity.
     """
     check()
-    texels = rasterize(field_vertices, faces, unwrapping.corner_uvs, size)
+    texels = rasterize(field_vertices, faces, unwrapping.corner_uvs, unwrapping.border, size)
     if chunk_size is None:
         chunk_size = 16384 if device.type == "cpu" else 262144
     colors = np.empty((len(texels.index), 3), dtype=np.uint8)

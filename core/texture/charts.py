@@ -101,13 +101,14 @@ def chart_directions(surface: Surface, charts: NDArray[np.int64]) -> NDArray[np.
     count = int(charts.max()) + 1
     weighted = surface.normals * surface.areas[:, None]
     summed = np.stack([np.bincount(charts, axis, count) for axis in weighted.T], axis=1)
-    mean = summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-300)
+    length = np.linalg.norm(summed, axis=1, keepdims=True)
+    mean = summed / np.maximum(length, 1e-300)
     cosines = np.empty((len(charts), 7))
     cosines[:, :6] = surface.normals @ _AXES.T
     cosines[:, 6] = np.einsum("fi,fi->f", surface.normals, mean[charts])
     cosines[surface.negligible] = 1.0
     worst = _worst(charts, cosines)
-    use_mean = worst[:, 6] >= np.minimum(worst[:, :6].max(axis=1), 0.5)
+    use_mean = (worst[:, 6] >= np.minimum(worst[:, :6].max(axis=1), 0.5)) & (length[:, 0] > 0)
     return np.where(use_mean[:, None], mean, _AXES[worst[:, :6].argmax(axis=1)])
 
 

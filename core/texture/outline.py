@@ -30,13 +30,13 @@ class Outline:
     """The edges on the borders of all charts."""
 
     chart: NDArray[np.int64]  # [E]
-    face: NDArray[np.int64]  # [E]
+    corner: NDArray[np.int64]  # where the edge starts, as 3 * face + corner, [E]
     ends: NDArray[np.int64]  # vertices, [E, 2]
     points: NDArray[np.float64]  # where the ends lie in the chart's plane, [E, 2, 2]
 
     def only(self, which: NDArray[np.bool_]) -> Outline:
         """Return the edges in a mask."""
-        return Outline(self.chart[which], self.face[which], self.ends[which], self.points[which])
+        return Outline(self.chart[which], self.corner[which], self.ends[which], self.points[which])
 
 
 def project(surface: Surface, charts: NDArray[np.int64]) -> Projection:
@@ -67,7 +67,7 @@ def outline_of(surface: Surface, projection: Projection) -> Outline:
     end = 3 * face + (start + 1) % 3
     ends = surface.faces.reshape(-1)[np.stack([start, end], axis=1)]
     points = projection.corners.reshape(-1, 2)[np.stack([start, end], axis=1)]
-    return Outline(charts[face], face, ends, points)
+    return Outline(charts[face], start, ends, points)
 
 
 def _tangents(

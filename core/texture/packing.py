@@ -24,7 +24,6 @@ _ANGLES = np.deg2rad(np.arange(0.0, 90.0, 7.5))
 _FIRST_FILL = 0.75
 """Share of the square that the shapes cover at the scale tried first."""
 
-_MAX_ROUNDS = 100
 _MANY_SHAPES = 250
 """Beyond these, shapes are packed by their boxes: the surface is noise, and time matters more."""
 
@@ -35,7 +34,10 @@ _SOLID = 0.75
 """Share of its box beyond which turning a shape by half is no other orientation."""
 
 _SCALE_STEP = 1.03
-"""From one scale to the next as long as the shapes do not fit; half as much afterwards."""
+"""Between the scales that are tried until one fits."""
+
+_SMALLEST_GAIN = 1.012
+"""How much larger the shapes must become for another try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +60,23 @@ def pack(outlines: Outlines, area: float, size: int, padding: int) -> Packing:
     """
     upright = _least_boxes(outlines)
     turned = _turn(outlines, upright)
+    scale, offsets, quarters = fill_shelves(turned, size, padding)
+    best = Packing(quarters @ upright, scale, offsets)
     if len(upright) > _MANY_SHAPES:
-        scale, offsets, quarters = fill_shelves(turned, size, padding)
-        return Packing(quarters @ upright, scale, offsets)
-    best: Packing | None = None
-    scale, too_large = float(np.sqrt(_FIRST_FILL / area)) * size, np.inf
+        return best
     cell = -(-size // _CELLS)
-    for _ in range(_MAX_ROUNDS):
+    too_large = np.inf
+    scale = max(float(np.sqrt(_FIRST_FILL / area)) * size, best.scale * _SCALE_STEP)
+    while scale > best.scale * _SMALLEST_GAIN:
         shapes = cover_cells(turned.scaled(scale), cell, padding)
         places = _place_all(shapes, size // cell)
-        if places is None:
-            too_large = scale
-        else:
+        if places is not None:
             best = _finish(places, shapes, upright, scale)
-        if best is None:
-            scale /= _SCALE_STEP
-        elif too_large > best.scale * _SCALE_STEP**0.6:
-            scale = min(best.scale * _SCALE_STEP, (best.scale + too_large) / 2)
+            scale = min(scale * _SCALE_STEP, (scale + too_large) / 2)
         else:
-            return best
-    if best is None:
-        scale, offsets, quarters = fill_shelves(turned, size, padding)
-        return Packing(quarters @ upright, scale, offsets)
+            too_large = scale
+            # Step by step downward, as a smaller scale may fit where a still smaller one does not.
+            scale = max(scale / _SCALE_STEP, (scale + best.scale) / 2)
     return best
 
 

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .growth import IslandGrowth
-
 _TOLERANCE = 1e-5
 """Texels by which a centre may miss a triangle: on a shared edge neither side must lose it."""
 
-_BORDER_RINGS = 2
-"""Rings of texels beyond an island's edge that bilinear lookups inside it can reach."""
+_REACH = 1.5
+"""Texels beyond an island's edge that are still painted: bilinear lookups reach the diagonal."""
 
 _MAX_STRETCH = 4.0
 """Most surface per texel beyond an edge, over the average: slivers extrapolate wildly."""
@@ -37,6 +35,7 @@ def rasterize(
     vertices: NDArray[np.float32],
     faces: NDArray[np.int32],
     corner_uvs: NDArray[np.float32],
+    border: NDArray[np.int64],
     size: int,
 ) -> Texels:
     """Find the texels that islands cover or touch, and their places on the surface.
@@ -45,6 +44,7 @@ def rasterize(
         vertices: positions, [V, 3].
         faces: vertex indices, [F, 3].
         corner_uvs: islands that do not overlap, [F, 3, 2].
+        border: the edges around islands, as 3 * face + the corner they start from, [E].
         size: texels per side.
     """
     corners = corner_uvs.astype(np.float64) * size - 0.5
@@ -59,13 +59,8 @@ def rasterize(
     column, row, face, index = column[once], row[once], face[once], index[once]
     first = corners[face, 0].T
     positions = planes.origin[face] + _along(column - first[0], row - first[1], planes.exact[face])
-
-    seen = np.bincount(face, minlength=len(faces)) > 0
-    extra = _touched_texels(planes, corners, ~seen, owner < 0, size)
-    index = np.concatenate([index, extra[0]])
-    face = np.concatenate([face, extra[1]])
-    positions = np.concatenate([positions, extra[2]])
-    return _with_border(planes, index, face, positions, size)
+    beyond, beyond_positions = _border_texels(planes, corners, border, owner < 0, size)
+    return Texels(np.concatenate([index, beyond]), np.concatenate([positions, beyond_positions]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,47 +133,52 @@ def _expand(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def _touched_texels(
+def _border_texels(
     planes: _Planes,
     corners: NDArray[np.float64],
-    unseen: NDArray[np.bool_],
+    border: NDArray[np.int64],
     free: NDArray[np.bool_],
     size: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Return a free texel at the middle of each face that holds no texel centre.
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the free texels near the edges of islands, carried on along the nearest face.
 
     Returns:
-        Index, face and position of each texel.
+        Index and position of each texel.
     """
-    face = np.flatnonzero(unseen)
-    middle = corners[face].mean(axis=1)
-    column, row = np.rint(middle).astype(np.int64).clip(0, size - 1).T
-    index = row * size + column
-    usable = np.flatnonzero(free[index])
-    index, place = np.unique(index[usable], return_index=True)
-    chosen = usable[place]
-    face, middle, column, row = face[chosen], middle[chosen], column[chosen], row[chosen]
-    right, up = (middle - corners[face, 0]).T
-    centre = planes.origin[face] + _along(right, up, planes.exact[face])
-    beyond = _along(column - middle[:, 0], row - middle[:, 1], planes.limited[face])
-    return index, face, centre + beyond
+    face = border // 3
+    start = corners[face, border % 3]
+    along = corners[face, (border + 1) % 3] - start
+    edge, column, row = _texels_near(start, along, size)
+    usable = free[row * size + column]
+    edge, column, row = edge[usable], column[usable], row[usable]
+    away = np.stack([column, row], axis=1) - start[edge]
+    squared = (along**2).sum(axis=1)
+    share = (away * along[edge]).sum(axis=1) / np.maximum(squared[edge], 1e-300)
+    foot = along[edge] * np.clip(share, 0.0, 1.0)[:, None]
+    distance = ((away - foot) ** 2).sum(axis=1)
+    order = np.argsort(distance, kind="stable")
+    order = order[distance[order] <= _REACH**2]
+    index, place = np.unique((row * size + column)[order], return_index=True)
+    nearest = order[place]  # `unique` finds the first occurrence, which is the nearest edge
+    face, foot, away = face[edge[nearest]], foot[nearest], away[nearest]
+    inside = start[edge[nearest]] + foot - corners[face, 0]
+    on_edge = planes.origin[face] + _along(inside[:, 0], inside[:, 1], planes.exact[face])
+    beyond = away - foot
+    return index, on_edge + _along(beyond[:, 0], beyond[:, 1], planes.limited[face])
 
 
-def _with_border(
-    planes: _Planes,
-    index: NDArray[np.int64],
-    face: NDArray[np.int64],
-    positions: NDArray[np.float32],
-    size: int,
-) -> Texels:
-    """Add the texels around islands, carried on along the plane of the face next to them."""
-    growth = IslandGrowth(index, size)
-    indices, places = [index], [positions]
-    for _ in range(_BORDER_RINGS):
-        ring, source = growth.next_ring()
-        from_texel, face = indices[-1][source], face[source]
-        right = (ring % size - from_texel % size).astype(np.float64)
-        up = (ring // size - from_texel // size).astype(np.float64)
-        indices.append(ring)
-        places.append(places[-1][source] + _along(right, up, planes.limited[face]))
-    return Texels(np.concatenate(indices), np.concatenate(places))
+def _texels_near(
+    start: NDArray[np.float64], along: NDArray[np.float64], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return edge, column and row of the texels around edges, some of them more than once."""
+    # In pieces of a few texels, so that the boxes around slanted edges hold little else.
+    edge, number = _expand(np.ceil(np.abs(along).max(axis=1, initial=0) / 4).astype(np.int64) + 1)
+    pieces = np.bincount(edge, minlength=len(start))[edge][:, None]
+    first = start[edge] + along[edge] * (number[:, None] / pieces)
+    last = start[edge] + along[edge] * ((number[:, None] + 1) / pieces)
+    low = np.ceil(np.minimum(first, last) - _REACH).clip(0, size).astype(np.int64)
+    high = np.floor(np.maximum(first, last) + _REACH).clip(-1, size - 1).astype(np.int64)
+    spans = np.maximum(high - low + 1, 0)
+    piece, step = _expand(spans[:, 0] * spans[:, 1])
+    row, column = np.divmod(step, spans[piece, 0])
+    return edge[piece], low[piece, 0] + column, low[piece, 1] + row

@@ -30,6 +30,8 @@ class Unwrapping:
     """UV of each face corner, in [0, 1], origin bottom left, [F, 3, 2]."""
     islands: NDArray[np.int32]
     """Island of each face, numbered from 0, [F]."""
+    border: NDArray[np.int64]
+    """Edges on the borders of islands, each as 3 * face + the corner that it starts from, [E]."""
     padding: int
     """Texels between islands at the size that was packed for."""
 
@@ -70,6 +72,7 @@ def unwrap(
     return Unwrapping(
         corner_uvs=(texels / size).astype(np.float32),
         islands=projection.charts.astype(np.int32),
+        border=outline.corner,
         padding=padding,
     )
 

@@ -70,6 +70,20 @@ def test_refining_leaves_the_cut_at_the_box_alone() -> None:
     assert vertices[:, 0].max() == pytest.approx(1.0, abs=5e-6)
 
 
+def test_other_devices_only_evaluate_the_field() -> None:
+    # The meta device computes nothing, so that a grid kept on it could not be looked at.
+    devices: list[torch.device] = []
+
+    def field(points: Tensor) -> Tensor:
+        devices.append(points.device)
+        raise CancelledError
+
+    with pytest.raises(CancelledError):
+        extract_mesh(field, 32, device=torch.device("meta"))
+
+    assert devices == [torch.device("meta")]
+
+
 def test_no_surface_says_what_to_try() -> None:
     with pytest.raises(EmptySurfaceError, match=r"-0\.7.*another seed"):
         extract_mesh(lambda points: -0.7 + 0 * points[:, 0], 32, device=CPU)
