@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 
 import bpy
@@ -186,25 +187,30 @@ def test_blenders_own_files_are_found_complete_only_when_they_are(make_result, t
             assert not is_complete(path, num_faces), (path.name, length)
 
 
-@pytest.fixture
+@contextmanager
 def small_files():
-    """Let no file grow beyond 150 bytes, as on a full disk."""
+    """Let no file grow beyond 150 bytes, as on a full disk.
+
+    Not a fixture: pytest writes its progress before those end, perhaps to a file that is longer.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_disk_that_takes_only_a_part_is_noticed_and_nothing_remains(
-    make_result, tmp_path, request, suffix
+    make_result, tmp_path, suffix
 ):
     """Several of Blender's exporters report success here."""
     (tmp_path / f"cube{suffix}").write_text("old")
     result = make_result()
-    request.getfixturevalue("small_files")
+    expected = f"cannot write {tmp_path}/cube{suffix}: "
 
-    with pytest.raises(OutputError, match=f"cannot write {tmp_path}/cube{suffix}: ") as caught:
+    with pytest.raises(OutputError, match=expected) as caught, small_files():
         save(result, tmp_path, suffix)
 
     assert "\n" not in str(caught.value)
