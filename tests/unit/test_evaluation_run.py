@@ -248,7 +248,7 @@ class TruthAsDecoder:
 
     def field(self, latent: torch.Tensor) -> TruthAsDecoder:
         rng = stream_rng(Stream.RECONSTRUCTION, 0, self._count)
-        split = "held_out" if self._count % 2 == 0 else "any"
+        split = "held_out" if self._count % 3 == 2 else "any"
         self._batch = ShapeBatch([generate_shape(rng, split=split)])
         self._count += 1
         return self
