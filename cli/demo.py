@@ -21,11 +21,12 @@ from .output import Console
 from .parser import Subparsers, whole_number
 from .saved import Saved
 
-PROMPTS = (
-    "a red mushroom with a white stem",
-    "a blue car with black wheels",
-    "a wooden chair",
-)
+PROMPTS = {
+    "a red mushroom with a white stem": 0,
+    "a blue car with black wheels": 0,
+    "a wooden chair": 0,
+}
+"""Each prompt with its seed."""
 DEFAULT_FOLDER = Path("build/demo")
 
 
@@ -46,7 +47,9 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="DIR",
         help="files of an earlier demo in it are replaced (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=whole_number, default=0, metavar="S")
+    parser.add_argument(
+        "--seed", type=whole_number, metavar="S", help="of every object (default: one for each)"
+    )
     parser.add_argument("--json", action="store_true", help="write one JSON object")
     parser.add_argument("--quiet", action="store_true", help="write no progress")
     parser.set_defaults(run=run)
@@ -75,7 +78,10 @@ def _run(
     blend_export.require_bpy()
     require_writable(arguments.output)
     requests = tuple(
-        GenerationRequest(prompt=prompt, seed=arguments.seed, device="cpu") for prompt in PROMPTS
+        GenerationRequest(
+            prompt=prompt, seed=seed if arguments.seed is None else arguments.seed, device="cpu"
+        )
+        for prompt, seed in PROMPTS.items()
     )
     engine = open_engine("starter", None, SamplerChanges(), with_image=False)
     for result in engine.run(requests, on_progress=console.progress, cancel=cancel):

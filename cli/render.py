@@ -233,7 +233,8 @@ def _set_up_cycles(scene: bpy.types.Scene, shot: Shot) -> None:
     cycles.device = "CPU"
     cycles.samples = shot.samples
     cycles.use_adaptive_sampling = True
-    cycles.adaptive_threshold = 0.05
+    cycles.adaptive_threshold = 0.1
+    cycles.adaptive_min_samples = 4
     cycles.use_denoising = True
     cycles.denoiser = "OPENIMAGEDENOISE"
     cycles.max_bounces = 4
