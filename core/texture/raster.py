@@ -12,9 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_TOLERANCE = 1e-5
-"""Texels by which a centre may miss a triangle: on a shared edge neither side must lose it."""
-
 _REACH = 1.5
 """Texels beyond an island's edge that are still painted: bilinear lookups reach the diagonal."""
 
@@ -49,17 +46,13 @@ def rasterize(
     """
     corners = corner_uvs.astype(np.float64) * size - 0.5
     planes = _fit_planes(vertices[faces].astype(np.float64), corners)
-    column, row, face = _covered_texels(corners, size)
-    index = row * size + column
-    # Neighbours may both cover a centre on their common edge: the last one keeps it.
-    owner = np.full(size * size, -1, dtype=np.int32)
-    number = np.arange(len(index), dtype=np.int32)
-    owner[index] = number
-    once = owner[index] == number
-    column, row, face, index = column[once], row[once], face[once], index[once]
-    first = corners[face, 0].T
-    positions = planes.origin[face] + _along(column - first[0], row - first[1], planes.exact[face])
-    beyond, beyond_positions = _border_texels(planes, corners, border, owner < 0, size)
+    index, positions = _covered_texels(planes, corners, size)
+    free = np.ones(size * size, dtype=bool)
+    free[index] = False
+    if np.count_nonzero(free) + len(index) != len(free):  # islands overlap after all
+        index, place = np.unique(index, return_index=True)
+        positions = positions[place]
+    beyond, beyond_positions = _border_texels(planes, corners, border, free, size)
     return Texels(np.concatenate([index, beyond]), np.concatenate([positions, beyond_positions]))
 
 
@@ -68,25 +61,30 @@ class _Planes:
     """The affine map of each face from texels to positions."""
 
     origin: NDArray[np.float32]  # position of the first corner, [F, 3]
-    exact: NDArray[np.float32]  # change of position per column and per row, [F, 2, 3]
-    limited: NDArray[np.float32]  # the same, but no longer than may be used beyond edges
+    gradients: NDArray[np.float32]  # change of position per column and per row, [F, 2, 3]
+    limit: float  # longest gradient that may be used beyond edges
+
+    def limited(self, face: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the gradients of faces as they may be used beyond their edges, [N, 2, 3]."""
+        gradients = self.gradients[face]
+        length = np.linalg.norm(gradients, axis=2, keepdims=True)
+        shorter: NDArray[np.float32] = np.minimum(1, self.limit / np.maximum(length, 1e-30))
+        return gradients * shorter
 
 
 def _fit_planes(positions: NDArray[np.float64], corners: NDArray[np.float64]) -> _Planes:
     """Fit the maps to the corners of faces, [F, 3, 3] and [F, 3, 2]."""
-    along = positions[:, 1:] - positions[:, :1]  # [F, 2, 3]
-    (ax, ay), (bx, by) = (corners[:, 1:] - corners[:, :1]).transpose(1, 2, 0)
+    first, second = positions[:, 1] - positions[:, 0], positions[:, 2] - positions[:, 0]
+    (ax, ay), (bx, by) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
     doubled = ax * by - bx * ay
     usable = np.abs(doubled) > 1e-12
-    inverse = np.stack([np.stack([by, -ay], -1), np.stack([-bx, ax], -1)], 1)
-    inverse *= np.where(usable, 1 / np.where(usable, doubled, 1.0), 0.0)[:, None, None]
-    exact = np.einsum("fij,fjk->fik", inverse, along)
-    surface = np.linalg.norm(np.cross(along[:, 0], along[:, 1]), axis=1).sum()
-    per_texel = np.sqrt(surface / max(float(np.abs(doubled).sum()), 1e-300))
-    length = np.linalg.norm(exact, axis=2, keepdims=True)
-    limit = _MAX_STRETCH * per_texel
-    limited = exact * np.minimum(1.0, limit / np.maximum(length, 1e-300))
-    return _Planes(*(part.astype(np.float32) for part in (positions[:, 0], exact, limited)))
+    scale = np.where(usable, 1 / np.where(usable, doubled, 1.0), 0.0)
+    gradients = np.empty((len(doubled), 2, 3), dtype=np.float32)
+    gradients[:, 0] = (by * scale)[:, None] * first - (ay * scale)[:, None] * second
+    gradients[:, 1] = (ax * scale)[:, None] * second - (bx * scale)[:, None] * first
+    surface = float(np.linalg.norm(np.cross(first, second), axis=1).sum())
+    per_texel = (surface / max(float(np.abs(doubled).sum()), 1e-300)) ** 0.5
+    return _Planes(positions[:, 0].astype(np.float32), gradients, _MAX_STRETCH * per_texel)
 
 
 def _along(
@@ -99,32 +97,66 @@ def _along(
 
 
 def _covered_texels(
+    planes: _Planes, corners: NDArray[np.float64], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return index and position of the texels whose centre lies in a triangle.
+
+    Triangles own their left and lower edges, and edges meet rows at the same place seen from
+    both sides: neighbours neither share a texel nor leave one out between them.
+    """
+    face, row, left, right = _rows(corners, size)
+    first = np.ceil(left).clip(0, size).astype(np.int64)
+    count = np.maximum(np.ceil(right).clip(0, size).astype(np.int64) - first, 0)
+    span, step = _expand(count)
+    index = (row * size + first)[span] + step
+    corner = corners[face, 0]
+    gradients = planes.gradients[face]
+    start = planes.origin[face] + _along(first - corner[:, 0], row - corner[:, 1], gradients)
+    positions = np.take(start, span, axis=0)
+    positions += np.take(gradients[:, 0], span, axis=0) * step.astype(np.float32)[:, None]
+    return index, positions
+
+
+def _rows(
     corners: NDArray[np.float64], size: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return column, row and triangle of every texel centre in a triangle, by triangle."""
-    x, y = corners[..., 0], corners[..., 1]
-    lowest = np.minimum(np.minimum(y[:, 0], y[:, 1]), y[:, 2])
-    highest = np.maximum(np.maximum(y[:, 0], y[:, 1]), y[:, 2])
-    first_row = np.ceil(lowest - _TOLERANCE).astype(np.int64).clip(0, size)
-    num_rows = np.floor(highest + _TOLERANCE).astype(np.int64).clip(-1, size - 1) - first_row + 1
-    face, step = _expand(np.maximum(num_rows, 0))
-    row = first_row[face] + step
-    left, right = np.full(len(row), np.inf), np.full(len(row), -np.inf)
-    for start, end in ((0, 1), (1, 2), (2, 0)):
-        y0, y1 = y[face, start], y[face, end]
-        x0, x1 = x[face, start], x[face, end]
-        rise = y1 - y0
-        fraction = np.clip((row - y0) / np.where(rise == 0, 1.0, rise), 0.0, 1.0)
-        reached = (np.minimum(y0, y1) - _TOLERANCE <= row) & (
-            row <= np.maximum(y0, y1) + _TOLERANCE
-        )
-        crossing = x0 + fraction * (x1 - x0)
-        left = np.minimum(left, np.where(reached, crossing, np.inf))
-        right = np.maximum(right, np.where(reached, crossing, -np.inf))
-    first = np.ceil(left - _TOLERANCE).clip(0, size).astype(np.int64)
-    count = np.floor(right + _TOLERANCE).clip(-1, size - 1).astype(np.int64) - first + 1
-    span, step = _expand(np.maximum(count, 0))
-    return first[span] + step, row[span], face[span]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return triangle, row, left and right end of every line of centres through a triangle."""
+    low, middle = _by_height(corners[:, 0], corners[:, 1])
+    middle, high = _by_height(middle, corners[:, 2])
+    low, middle = _by_height(low, middle)
+    first = np.ceil(low[:, 1]).clip(0, size).astype(np.int64)
+    after = np.ceil(high[:, 1]).clip(0, size).astype(np.int64)
+    face, step = _expand(np.maximum(after - first, 0))
+    row = first[face] + step
+    # One end of a row is on the edge from the lowest to the highest corner, the other on the
+    # edge below or above the middle corner.
+    across = _crossing(low, high, face, row)
+    below, above = _crossing(low, middle, face, row), _crossing(middle, high, face, row)
+    bent = np.where(row < middle[face, 1], below, above)
+    return face, row, np.minimum(across, bent), np.maximum(across, bent)
+
+
+def _by_height(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lower and the higher of two points, [F, 2] each."""
+    swapped = first[:, 1:] > second[:, 1:]
+    return np.where(swapped, second, first), np.where(swapped, first, second)
+
+
+def _crossing(
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    face: NDArray[np.int64],
+    row: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return where the edges from low to high, [F, 2], meet rows, [R]; kept within the edge."""
+    rise = high[:, 1] - low[:, 1]
+    slope = (high[:, 0] - low[:, 0]) / np.where(rise > 0, rise, 1.0)
+    meeting = low[face, 0] + (row - low[face, 1]) * slope[face]
+    least, most = np.minimum(low[:, 0], high[:, 0]), np.maximum(low[:, 0], high[:, 0])
+    kept: NDArray[np.float64] = np.clip(meeting, least[face], most[face])
+    return kept
 
 
 def _expand(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -162,9 +194,9 @@ def _border_texels(
     nearest = order[place]  # `unique` finds the first occurrence, which is the nearest edge
     face, foot, away = face[edge[nearest]], foot[nearest], away[nearest]
     inside = start[edge[nearest]] + foot - corners[face, 0]
-    on_edge = planes.origin[face] + _along(inside[:, 0], inside[:, 1], planes.exact[face])
+    on_edge = planes.origin[face] + _along(inside[:, 0], inside[:, 1], planes.gradients[face])
     beyond = away - foot
-    return index, on_edge + _along(beyond[:, 0], beyond[:, 1], planes.limited[face])
+    return index, on_edge + _along(beyond[:, 0], beyond[:, 1], planes.limited(face))
 
 
 def _texels_near(

@@ -273,3 +273,22 @@ def test_values_beyond_the_range_are_cut_off() -> None:
 
     assert srgb_to_linear(wild).tolist() == [0.0, 1.0]
     assert to_bytes(wild).tolist() == [0, 255]
+
+
+def test_neighbours_share_no_texel_and_leave_none_out() -> None:
+    # The worst case: every vertex and every diagonal of this sheet runs through texel centres.
+    size, step = 64, 7
+    lines = (np.arange(9) * step + 3.5) / size
+    u, v = np.meshgrid(lines, lines)
+    vertices = np.stack([u, v, np.zeros_like(u)], axis=-1).reshape(-1, 3).astype(np.float32)
+    start = (np.arange(8)[:, None] * 9 + np.arange(8)).ravel()
+    lower = np.stack([start, start + 1, start + 10], axis=1)
+    upper = np.stack([start, start + 10, start + 9], axis=1)
+    faces = np.concatenate([lower, upper]).astype(np.int32)
+    nothing = np.zeros(0, dtype=np.int64)
+
+    texels = rasterize(vertices, faces, vertices[faces][..., :2], nothing, size)
+
+    assert len(texels.index) == len(np.unique(texels.index)) == (8 * step) ** 2
+    expected = np.stack([texels.index % size + 0.5, texels.index // size + 0.5], axis=1) / size
+    assert texels.positions[:, :2] == pytest.approx(expected, abs=1e-6)
