@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole published pack: from prompt or picture to latent, against diffusers' pipelines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    DiffusionPipeline,
+    HeunDiscreteScheduler,
+    ShapEImg2ImgPipeline,
+    ShapEPipeline,
+)
+from maquette.core.config import GenerationRequest, ReferenceImage
+from maquette.core.diffusion.denoiser import guided_denoiser
+from maquette.core.diffusion.samplers import sample_heun
+from maquette.core.diffusion.schedule import diffusers_sigmas, exp_alphas_cumprod
+from maquette.core.models import PublishedPack
+from maquette.tests.parity.reference_models import (
+    TINY,
+    export,
+    reference_image_encoder,
+    reference_prior,
+    reference_renderer,
+    reference_text_encoder,
+)
+from PIL import Image
+from torch import Tensor
+from transformers import CLIPImageProcessor, CLIPTokenizer
+
+NUM_STEPS = 12
+GUIDANCE_SCALE = 4.0
+TOLERANCE = 1e-3
+"""Relative L2 of a whole run."""
+
+PRIOR = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> HeunDiscreteScheduler:
+    return HeunDiscreteScheduler(
+        num_train_timesteps=1024,
+        beta_schedule="exp",
+        prediction_type="sample",
+        use_karras_sigmas=True,
+        clip_sample=True,
+        clip_sample_range=1.0,
+    )
+
+
+def initial_noise() -> Tensor:
+    shape = (1, TINY.text_prior.num_latents * TINY.text_prior.channels)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(8))
+
+
+def reference_latent(pipeline: DiffusionPipeline, asked: object, noise: Tensor) -> Tensor:
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline(
+        asked,
+        latents=noise,
+        num_inference_steps=NUM_STEPS,
+        guidance_scale=GUIDANCE_SCALE,
+        output_type="latent",
+    ).images
+
+
+def our_latent(folder: Path, request: GenerationRequest) -> Tensor:
+    pack = PublishedPack(folder, torch.device("cpu"), torch.float32, TINY)
+    condition = pack.condition(request).tokens
+    denoise = guided_denoiser(
+        pack.prior(request),
+        condition,
+        torch.zeros_like(condition),
+        GUIDANCE_SCALE,
+        convention="diffusers",
+        alphas_cumprod=exp_alphas_cumprod(convention="diffusers"),
+    )
+    sigmas = diffusers_sigmas(NUM_STEPS)
+    noise = initial_noise().view(1, TINY.text_prior.num_latents, TINY.text_prior.channels)
+    return sample_heun(denoise, noise * float(sigmas[0]), sigmas, on_step=lambda *_: None)
+
+
+def relative_l2(actual: Tensor, expected: Tensor) -> float:
+    return float((actual - expected).norm() / expected.norm())
+
+
+def test_prompt_to_latent_equals_diffusers(
+    tmp_path: Path, tokenizer: CLIPTokenizer, scheduler: HeunDiscreteScheduler
+) -> None:
+    prior = reference_prior(TINY.text_prior, seed=11)
+    encoder = reference_text_encoder(TINY.text_encoder, seed=12)
+    renderer = reference_renderer(TINY.decoder, seed=13)
+    export(prior, tmp_path / "text" / "prior", PRIOR)
+    export(encoder, tmp_path / "text" / "text_encoder", "model.safetensors")
+    export(renderer, tmp_path / "shap_e_renderer", PRIOR)
+    pipeline = ShapEPipeline(prior, encoder, tokenizer, scheduler, renderer)
+    prompt = "a red mushroom with a white stem"
+
+    latent = our_latent(tmp_path, GenerationRequest(prompt=prompt, pack="shap-e"))
+
+    assert relative_l2(latent, reference_latent(pipeline, prompt, initial_noise())) < TOLERANCE
+
+
+def test_picture_to_latent_equals_diffusers(
+    tmp_path: Path, scheduler: HeunDiscreteScheduler
+) -> None:
+    prior = reference_prior(TINY.image_prior, seed=14)
+    encoder = reference_image_encoder(TINY.image_encoder, seed=15)
+    renderer = reference_renderer(TINY.decoder, seed=13)
+    # A plain snapshot of the image repository, with pickled weights.
+    export(prior, tmp_path / "prior", "diffusion_pytorch_model.bin")
+    export(encoder, tmp_path / "image_encoder", "pytorch_model.bin")
+    export(renderer, tmp_path / "shap_e_renderer", "diffusion_pytorch_model.bin")
+    pipeline = ShapEImg2ImgPipeline(prior, encoder, CLIPImageProcessor(), scheduler, renderer)
+    pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+
+    image = ReferenceImage(pixels=pixels, source="test")
+    latent = our_latent(tmp_path, GenerationRequest(image=image, pack="shap-e"))
+
+    # Unlike the text pipeline, this one takes noise that is already scaled.
+    noise = initial_noise() * float(diffusers_sigmas(NUM_STEPS)[0])
+    expected = reference_latent(pipeline, Image.fromarray(pixels[..., :3]), noise)
+    assert relative_l2(latent, expected) < TOLERANCE
