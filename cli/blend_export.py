@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ..core.mesh import GenerationResult
-from .destination import COMPANIONS, SUFFIXES
+from .destination import COMPANIONS, SUFFIXES, require_writable
 from .errors import MissingPackageError, OutputError, output_error, writing
 from .export_check import is_complete
 
@@ -87,7 +87,9 @@ def write_file(result: GenerationResult, path: Path) -> None:
         with writing(path):
             _WRITERS[SUFFIXES[path.suffix]](path, result)
     except RuntimeError as error:
-        # How every operator of Blender fails; the text is its report, or a whole traceback.
+        # How every operator of Blender fails; the text is its report, or a whole traceback, and
+        # may blame something else when the disk is full.
+        require_writable(path.parent)
         raise _output_error(path, str(error)) from error
     require_whole(path, len(result.mesh.faces))
 
@@ -104,6 +106,7 @@ def require_whole(path: Path, num_faces: int) -> None:
         files = [path, *(each for each in companions if each.exists())]
         is_whole = all(is_complete(each, num_faces) for each in files)
     if not is_whole:
+        require_writable(path.parent)
         raise OutputError(
             path, "the disk took only a part, make room or choose another place with -o"
         )
@@ -114,7 +117,8 @@ def _output_error(path: Path, report: str) -> OutputError:
         if os.strerror(code) in report:
             return output_error(path, OSError(code, os.strerror(code)))
     lines = report.strip().splitlines() or ["Blender does not say why"]
-    return OutputError(path, lines[-1].removeprefix("Error: ").rstrip("."))
+    last = lines[-1].removeprefix("Error: ").rstrip(".")
+    return OutputError(path, last.replace(str(path), path.name))
 
 
 def _write_blend(path: Path, result: GenerationResult) -> None:
