@@ -550,8 +550,9 @@ def test_a_damaged_file_is_fetched_again(hub: HubServer, packs: Path) -> None:
 
 
 def test_unknown_names_are_answered_with_the_known_ones(packs: Path) -> None:
-    with pytest.raises(weights_fetch.UnknownPackError, match=r"no pack 'nope': choose shap-e or starter or"):
+    with pytest.raises(weights_fetch.UnknownPackError, match="no pack 'nope': choose ") as error:
         weights_fetch.fetch_pack("nope", packs, online=True)
+    assert set(error.value.known) >= {"starter", "shap-e"}
     with pytest.raises(weights_fetch.UnknownPackError, match=r"'sound': choose text or image"):
         weights_fetch.fetch_pack("tiny", packs, online=True, parts=("sound",))
 
