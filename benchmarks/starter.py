@@ -65,7 +65,7 @@ def _one(path: Path, seed: int) -> dict[str, float]:
     request = GenerationRequest(prompt=_PROMPT, seed=seed, device="cpu")
     (result,) = pipeline.generate(
         request,
-        pack_directory("starter"),
+        pack_directory("starter", None),
         on_progress=lambda stage, fraction: None,
         cancel=threading.Event(),
     )
