@@ -65,8 +65,8 @@ def mesh_from_field(
             on_progress=lambda fraction: report("Finding the surface", 0.4 * fraction),
         )
         vertices, faces, num_specks = remove_specks(vertices, faces, min_component_share)
-        # At this density they differ from the field's gradient by about a degree, and cost no
-        # further queries; the gradient (`surface_normals`) is for meshes with fewer triangles.
+        # At 128 samples they differ from the field's gradient by 1.4 to 2.5 degrees (median, three
+        # prompts) and cost no queries; `surface_normals` is for meshes with fewer triangles.
         normals = area_normals(vertices, faces)
         placed, _ = place(vertices, request.target_size)
     with stage("colours"):
