@@ -27,7 +27,7 @@ class Shot:
 
     size: int = 800
     """Pixels per side."""
-    samples: int = 16
+    samples: int = 12
     """Light paths per pixel at most; the denoiser does the rest."""
     azimuth: float = 32.0
     """Of the camera, from the front of the object (-Y) towards its left (+X)."""
