@@ -186,7 +186,7 @@ def _march(
     transmittance = torch.where(segment.hits, (-passed[:, -1:]).exp(), one)
     collected = (weights[..., None] * color.view(*t.shape, 3)).sum(1)
     collected = torch.where(segment.hits, collected, torch.zeros_like(collected))
-    distance = (weights * t).sum(1, keepdim=True)
+    distance = torch.where(segment.hits, (weights * t).sum(1, keepdim=True), 0 * one)
     rendered = RenderedRays(collected + transmittance * config.background, transmittance, distance)
     return rendered, weights
 
