@@ -42,17 +42,24 @@ class ImageInputError(InvalidRequestError):
 class UnknownPromptError(InvalidRequestError):
     """A prompt names no object that the pack has learnt."""
 
-    def __init__(self, pack: str, suggestions: tuple[tuple[str, str | None], ...]) -> None:
+    def __init__(
+        self,
+        pack: str,
+        suggestions: tuple[tuple[str, str | None], ...],
+        examples: tuple[str, ...] = (),
+    ) -> None:
         """Keep each unknown word with the nearest word that the pack knows, if one is near."""
         words = ", ".join(
             f"{word!r} (nearest: {near!r})" if near else repr(word) for word, near in suggestions
         )
         found = f"it does not know {words}" if words else "it names no object"
+        such = f", such as {', '.join(examples)}" if examples else ""
         super().__init__(
-            f"the {pack} pack cannot make this: {found}; name one object that it has learnt"
+            f"the {pack} pack cannot make this: {found}; name one object that it has learnt{such}"
         )
         self.pack = pack
         self.suggestions = suggestions
+        self.examples = examples
 
 
 class CheckpointError(GenerationError):

@@ -30,6 +30,8 @@ from .specs import ClipSpec, DecoderSpec, PriorSpec
 
 S = TypeVar("S", PriorSpec, DecoderSpec, ClipSpec)
 
+_NUM_EXAMPLES = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -117,11 +119,17 @@ class NativePack:
         reading = self._vocabulary.read(request.prompt)
         suggestions = tuple((word, self._vocabulary.nearest(word)) for word in reading.unknown)
         if not any(self._manifest.words[word] == "kind" for word in reading.known):
-            raise UnknownPromptError(self._manifest.id, suggestions)
+            raise UnknownPromptError(self._manifest.id, suggestions, self._examples())
         indices = self._vocabulary.indices(reading.known, self._words.spec.max_words)
         device = self._words.slots.device
         tokens = self._words(torch.tensor([indices], device=device))
         return Condition(tokens, _warnings(self._manifest.id, suggestions))
+
+    def _examples(self) -> tuple[str, ...]:
+        """Return a few words for objects, spread over the alphabet."""
+        # Short words are often halves of a name, such as "ice cream".
+        kinds = [w for w, role in self._manifest.words.items() if role == "kind" and len(w) > 5]
+        return tuple(kinds[:: max(1, len(kinds) // _NUM_EXAMPLES)][:_NUM_EXAMPLES])
 
 
 def _warnings(pack: str, suggestions: tuple[tuple[str, str | None], ...]) -> tuple[str, ...]:

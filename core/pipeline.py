@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 OnProgress = Callable[[str, float], None]
 """Called with the stage in words and the fraction of the whole request done, in [0, 1]."""
 
+_PRECISION_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+
 _REQUIRED_BYTES = 2 * 2**30
 """What a generation needs at most beside the pack, for the out-of-memory message."""
 
@@ -121,7 +123,7 @@ def generate(
             condition = models.condition(request)
         for index in range(request.count):
             variant = _Variant(request, models, prior, condition, index, on_progress, cancel)
-            record = _record(request, models.sampler(request), index, pack_hash, device, dtype)
+            record = _record(request, models.sampler(request), index, pack_hash, device, prior)
             yield variant.run(clock, record)
             clock = _Clock()
 
@@ -137,7 +139,7 @@ def _record(
     index: int,
     pack_hash: str,
     device: torch.device,
-    dtype: torch.dtype,
+    prior: LatentPrior,
 ) -> GenerationRecord:
     return GenerationRecord(
         prompt=request.prompt,
@@ -151,7 +153,8 @@ def _record(
             "texture_size": request.texture_size,
             "target_size": request.target_size,
             "device": device.type,
-            "precision": str(dtype).removeprefix("torch."),
+            # As used, which for a native pack on a CPU is always fp32.
+            "precision": _PRECISION_NAMES[prior.latent_in.weight.dtype],
         },
         version=VERSION,
     )

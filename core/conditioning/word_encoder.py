@@ -19,6 +19,8 @@ from ..specs import WordEncoderSpec
 
 _WORD = re.compile(r"[^\W_]+")
 _PADDING = 0
+_LIKENESS = 0.5
+"""Of two spellings, 0 to 1; below it "nearest" would be noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Vocabulary:
 
     def nearest(self, word: str) -> str | None:
         """Return the known word that is spelled most like `word`, if any is close."""
-        close = difflib.get_close_matches(word, self.words, n=1, cutoff=0.7)
+        close = difflib.get_close_matches(word, self.words, n=1, cutoff=_LIKENESS)
         return close[0] if close else None
 
     def indices(self, words: Sequence[str], length: int) -> list[int]:

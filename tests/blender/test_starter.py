@@ -66,7 +66,7 @@ def test_what_the_object_remembers_makes_the_same_mesh_again():
         target_size=settings["target_size"],
         reserved_cores=1,  # As the sidebar has it; another number of threads rounds differently.
         device=settings["device"],
-        precision=PRECISION_NAMES[settings["precision"]],
+        precision=settings["precision"],
     )
 
     from maquette.operators import jobs
@@ -79,9 +79,6 @@ def test_what_the_object_remembers_makes_the_same_mesh_again():
     np.testing.assert_array_equal(coordinates(second.data), coordinates(first.data))
     assert record["version"] == VERSION
     assert len(record["pack_hash"]) == 16
-
-
-PRECISION_NAMES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 
 
 def test_another_seed_makes_another_mesh():
