@@ -203,7 +203,7 @@ class _Variant:
             report=lambda stage, fraction: self._report(stage, 0.7 + 0.3 * fraction),
         )
         return GenerationResult(
-            name=object_name(self._request.prompt or record.image_source),
+            name=object_name(self._request.prompt or Path(record.image_source).stem),
             mesh=mesh,
             record=record,
             stage_seconds=clock.seconds,
