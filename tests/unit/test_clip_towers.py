@@ -146,14 +146,14 @@ def test_any_other_failure_of_the_import_is_not_hidden(tmp_path: Path) -> None:
     assert "RuntimeError: driver missing" in result.stderr
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['open_clip'] = None\n"
         "from maquette.core.conditioning.clip import open_clip_module\n"
         "open_clip_module()\n"
     )
 
-    result = run(program, Path("/nonexistent"))
+    result = run(program, tmp_path)
 
     assert "needs the Python package open_clip: install open_clip_torch" in result.stderr
 
