@@ -13,10 +13,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 import torch
-from diffusers import PriorTransformer
-from diffusers.pipelines.shap_e.renderer import ShapERenderer
 from torch import Tensor
 
+from ..core.conditioning.clip import open_clip_module
 from ..core.decoder.stf import Decoder
 from ..core.device import choose_dtype
 from ..core.diffusion.denoiser import guided_denoiser
@@ -38,6 +37,8 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    # diffusers imports torchvision too; this makes it importable beside another build of torch.
+    open_clip_module()
     rows: dict[str, tuple[Timing, Timing]] = {}
     with torch.inference_mode():
         baseline = _diffusers_guided()
@@ -80,6 +81,8 @@ def _guided(dtype: torch.dtype) -> Callable[[], Tensor]:
 
 
 def _diffusers_guided() -> Callable[[], Tensor]:
+    from diffusers import PriorTransformer
+
     prior = _randomised(
         PriorTransformer(
             num_attention_heads=16,
@@ -113,6 +116,8 @@ def _dense_field() -> Callable[[], Tensor]:
 
 
 def _diffusers_field() -> Callable[[], Tensor]:
+    from diffusers.pipelines.shap_e.renderer import ShapERenderer
+
     renderer = _randomised(ShapERenderer())
     latent = torch.randn(1, 1024, 1024)
     axis = torch.linspace(-1, 1, _GRID)
