@@ -115,7 +115,9 @@ def reference_text_encoder(spec: ClipSpec, seed: int) -> CLIPTextModelWithProjec
         max_position_embeddings=spec.context_length,
         hidden_act="quick_gelu",
     )
-    return randomise(CLIPTextModelWithProjection(config), seed)
+    with torch.device("meta"):
+        model = CLIPTextModelWithProjection(config)
+    return number_positions(randomise(model, seed))
 
 
 def reference_image_encoder(spec: ClipSpec, seed: int) -> CLIPVisionModel:
@@ -130,7 +132,9 @@ def reference_image_encoder(spec: ClipSpec, seed: int) -> CLIPVisionModel:
         projection_dim=spec.embedding_width,
         hidden_act="quick_gelu",
     )
-    return randomise(CLIPVisionModel(config), seed)
+    with torch.device("meta"):
+        model = CLIPVisionModel(config)
+    return number_positions(randomise(model, seed))
 
 
 def randomise(model: M, seed: int) -> M:
@@ -151,6 +155,14 @@ def randomise(model: M, seed: int) -> M:
         if is_scale:
             values += 1
     return model.requires_grad_(False).eval()
+
+
+def number_positions(model: M) -> M:
+    """Give transformers' models back the one buffer that is not a weight."""
+    for name, buffer in model.named_buffers():
+        if name.endswith("position_ids"):
+            buffer.copy_(torch.arange(buffer.shape[1])[None])
+    return model
 
 
 def export(model: nn.Module, folder: Path, name: str, *, half: bool = False) -> Path:
