@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where variants stand: a contact sheet on the ground. Knows no Blender."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+GAP = 0.25
+"""Between neighbours, as a fraction of the largest variant."""
+
+
+def grid_locations(
+    sizes: Sequence[float],
+    origin: Sequence[float],
+    gap: float = GAP,
+) -> list[tuple[float, float, float]]:
+    """Return where the middle of each variant's base stands.
+
+    As many columns as rows or one more, numbered as one reads: left to right, then from the front
+    row to the back. The sheet is centred on the origin, so a single variant stands at it.
+
+    Args:
+        sizes: largest dimension of each variant in metres; the target size before it is known.
+        origin: the middle of the sheet, usually the 3D cursor, (x, y, z) in metres.
+        gap: free space between neighbours, as a fraction of the largest size.
+
+    Returns:
+        One location for each size, in its order.
+    """
+    if not sizes:
+        return []
+    spacing = max(sizes) * (1.0 + gap)
+    columns = math.isqrt(len(sizes) - 1) + 1
+    rows = math.ceil(len(sizes) / columns)
+    x, y, z = origin
+    left, front = x - spacing * (columns - 1) / 2, y - spacing * (rows - 1) / 2
+    return [
+        (left + spacing * (index % columns), front + spacing * (index // columns), z)
+        for index in range(len(sizes))
+    ]
