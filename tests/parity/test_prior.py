@@ -169,7 +169,7 @@ def test_both_layouts_hold_the_same_model(tmp_path: Path, spec: PriorSpec) -> No
 
 
 @pytest.mark.parametrize(
-    ("part", "timesteps"), [("shap-e-text", [640.25, 3.0]), ("shap-e-image", [640.25])]
+    ("part", "timesteps"), [("shap-e-text", [640.25, 3.0]), ("shap-e-image", [640.25, 3.0])]
 )
 def test_prior_of_official_size_equals_diffusers(
     tmp_path: Path, part: str, timesteps: list[float]
