@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..core.config import GenerationRequest
+from ..core.config import GenerationRequest, SamplerChanges
 from ..core.mesh import GenerationResult
 from . import blend_export, memory, render
 from .destination import Destination, publish, require_writable, staging
-from .engine import SamplerChanges, open_engine
+from .engine import open_engine
 from .errors import EXIT_CODES_HELP, EXPECTED, ExitCode
 from .interrupt import cancel_on_interrupt, raise_if_interrupted
 from .names import file_stem

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from .. import weights_fetch
-from ..core.config import GenerationRequest, SamplerConfig, SamplerName
+from ..core.config import GenerationRequest, SamplerChanges, SamplerConfig
 from ..core.errors import PackError
 from ..core.mesh import GenerationResult
 from ..weights.state import find_pack
@@ -38,37 +38,6 @@ class Pipeline(Protocol):
         pack_hash: str = "",
     ) -> Iterator[GenerationResult]:
         """Make every variant that a request asks for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplerChanges:
-    """What the user set of the sampler; None keeps what the pack says."""
-
-    method: SamplerName | None = None
-    num_steps: int | None = None
-    guidance_scale: float | None = None
-
-    def check(self) -> None:
-        """Tell wrong values before a pack is looked for.
-
-        Raises:
-            InvalidRequestError: a value is out of range.
-        """
-        self.apply(SamplerConfig())
-
-    def apply(self, sampler: SamplerConfig) -> SamplerConfig:
-        """Return the sampler with the changes.
-
-        Raises:
-            InvalidRequestError: a value is out of range.
-        """
-        if self.method is not None:
-            sampler = replace(sampler, method=self.method)
-        if self.num_steps is not None:
-            sampler = replace(sampler, num_steps=self.num_steps)
-        if self.guidance_scale is not None:
-            sampler = replace(sampler, guidance_scale=self.guidance_scale)
-        return sampler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Iterator
 
-from ..core.config import GenerationRequest, ReferenceImage
+from ..core.config import GenerationRequest, ReferenceImage, SamplerChanges
 from ..core.images import prepare_reference_image, read_reference_image
 from . import blend_export, memory
 from .destination import Destination, find_destination, require_writable
-from .engine import Engine, SamplerChanges, open_engine
+from .engine import Engine, open_engine
 from .errors import EXPECTED, ExitCode, UsageError
 from .interrupt import cancel_on_interrupt, raise_if_interrupted
 from .output import Console
@@ -103,7 +103,6 @@ def _prepare(arguments: argparse.Namespace, num_results: int) -> tuple[Destinati
     changes = SamplerChanges(
         method=arguments.sampler, num_steps=arguments.steps, guidance_scale=arguments.guidance
     )
-    changes.check()
     blend_export.require_bpy()
     require_writable(destination.folder)
     engine = open_engine(

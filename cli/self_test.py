@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.config import GenerationRequest
+from ..core.config import GenerationRequest, SamplerChanges
 from ..weights_fetch import WeightsMissingError
-from .engine import SamplerChanges, open_engine
+from .engine import open_engine
 from .errors import EXPECTED, ExitCode, exit_code
 
 PROMPT = "a red mushroom"

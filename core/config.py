@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from .errors import ImageInputError, InvalidRequestError
@@ -71,6 +71,32 @@ class SamplerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerChanges:
+    """What the user set of a sampler whose other settings are the pack's; None keeps those."""
+
+    method: SamplerName | None = None
+    num_steps: int | None = None
+    guidance_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        self.apply(SamplerConfig())
+
+    def apply(self, sampler: SamplerConfig) -> SamplerConfig:
+        """Return the sampler with the changes.
+
+        Raises:
+            InvalidRequestError: a value is out of range.
+        """
+        if self.method is not None:
+            sampler = replace(sampler, method=self.method)
+        if self.num_steps is not None:
+            sampler = replace(sampler, num_steps=self.num_steps)
+        if self.guidance_scale is not None:
+            sampler = replace(sampler, guidance_scale=self.guidance_scale)
+        return sampler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceImage:
     """A decoded picture that conditions a generation."""
 
@@ -91,8 +117,8 @@ class GenerationRequest:
     prompt: str = ""
     image: ReferenceImage | None = None
     pack: str = "starter"
-    sampler: SamplerConfig | None = None
-    """None takes the pack's own defaults (`pipeline.describe_pack`)."""
+    sampler: SamplerConfig | SamplerChanges | None = None
+    """None takes the pack's own defaults (`pipeline.describe_pack`), changes go on top of them."""
     seed: int = 0
     """Of the first variant; variant i uses seed + i. Same on every device, not Shap-E's seeds."""
     count: int = 1
@@ -124,6 +150,12 @@ class GenerationRequest:
             raise InvalidRequestError(
                 f"precision must be auto, fp32, bf16 or fp16, got {self.precision!r}"
             )
+
+    def settle_sampler(self, own: SamplerConfig) -> SamplerConfig:
+        """Return the sampler to use with a pack whose own settings are `own`."""
+        if isinstance(self.sampler, SamplerChanges):
+            return self.sampler.apply(own)
+        return self.sampler or own
 
 
 def _require_prompt(prompt: str) -> None:

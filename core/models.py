@@ -97,7 +97,7 @@ class NativePack:
 
     def sampler(self, request: GenerationRequest) -> SamplerConfig:
         """Return the request's own sampler settings, or the pack's."""
-        return request.sampler or self._manifest.sampler
+        return request.settle_sampler(self._manifest.sampler)
 
     def prior(self, request: GenerationRequest) -> LatentPrior:
         """Return the text prior."""
@@ -175,9 +175,7 @@ class PublishedPack:
 
     def sampler(self, request: GenerationRequest) -> SamplerConfig:
         """Return the request's own sampler settings, or the published ones for its input."""
-        if request.sampler is not None:
-            return request.sampler
-        return TEXT_SAMPLER if request.image is None else IMAGE_SAMPLER
+        return request.settle_sampler(TEXT_SAMPLER if request.image is None else IMAGE_SAMPLER)
 
     def prior(self, request: GenerationRequest) -> LatentPrior:
         """Return the text or the image prior."""

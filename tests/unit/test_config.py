@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maquette.core.config import GenerationRequest, ReferenceImage, SamplerConfig
+from maquette.core.config import (
+    GenerationRequest,
+    ReferenceImage,
+    SamplerChanges,
+    SamplerConfig,
+)
 from maquette.core.errors import ImageInputError, InvalidRequestError
 
 
@@ -91,3 +96,24 @@ def test_a_picture_needs_no_prompt_but_four_channels() -> None:
     assert GenerationRequest(image=picture).prompt == ""
     with pytest.raises(ImageInputError, match=r"x\.png.*\(8, 8, 3\)"):
         ReferenceImage(pixels=np.zeros((8, 8, 3), np.uint8), source="x.png")
+
+
+def test_changes_keep_what_they_do_not_name() -> None:
+    own = SamplerConfig(num_steps=20, guidance_scale=3.0, sigma_min=0.1)
+    request = GenerationRequest(prompt="a chair", sampler=SamplerChanges(num_steps=12))
+
+    assert request.settle_sampler(own) == SamplerConfig(
+        num_steps=12, guidance_scale=3.0, sigma_min=0.1
+    )
+
+
+def test_without_changes_the_pack_decides_and_a_whole_sampler_wins() -> None:
+    own, other = SamplerConfig(num_steps=20), SamplerConfig(num_steps=7)
+
+    assert GenerationRequest(prompt="a chair").settle_sampler(own) == own
+    assert GenerationRequest(prompt="a chair", sampler=other).settle_sampler(own) == other
+
+
+def test_a_change_out_of_range_is_named() -> None:
+    with pytest.raises(InvalidRequestError, match="steps must be a whole number from 1 to 1024"):
+        SamplerChanges(num_steps=0)
