@@ -3,29 +3,89 @@
 
 from __future__ import annotations
 
-import bpy
-from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
+import random
 
+import bpy
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from .. import weights_fetch
 from ..core import config
+from . import hindrance, presets
 
 DEFAULTS = config.GenerationRequest(prompt="any")
 """Every default comes from here, so that the sidebar and the command line agree."""
+SAMPLER_DEFAULTS = config.SamplerConfig()
+
+MAX_DRAWN_SEED = 1_000_000
+
+PACK_ITEMS = tuple((info.id, info.title, info.summary) for info in weights_fetch.PACKS.values())
 
 
 class MaquetteSettings(bpy.types.PropertyGroup):
     """One request as the user edits it"""
 
+    source: EnumProperty(
+        name="Source",
+        description="What the mesh is made from",
+        items=(
+            ("TEXT", "Text", "A few words that describe one object"),
+            ("IMAGE", "Image", "A picture of one object"),
+        ),
+    )
     prompt: StringProperty(
         name="Prompt",
         description="What to make, in a few words: one object, its colors and its parts",
         maxlen=config.MAX_PROMPT_CHARACTERS,
+        # So that text typed but not confirmed is there when Generate is pressed.
+        options={"TEXTEDIT_UPDATE"},
     )
-    seed: IntProperty(
-        name="Seed",
-        description="The same prompt and seed give the same mesh; another seed gives another one",
-        default=DEFAULTS.seed,
-        min=0,
-        max=config.MAX_SEED,
+    image: PointerProperty(
+        name="Image",
+        description="A picture of one object, best on a plain or transparent background",
+        type=bpy.types.Image,
+        poll=lambda _settings, image: image.source in {"FILE", "GENERATED"},
+    )
+    pack: EnumProperty(
+        name="Model",
+        description="The model pack that makes the mesh",
+        items=PACK_ITEMS,
+        default=DEFAULTS.pack,
+    )
+    preset: EnumProperty(
+        name="Quality",
+        description="Sets steps, resolution and texture size",
+        items=presets.ITEMS,
+        get=presets.read,
+        set=presets.write,
+    )
+    steps: IntProperty(
+        name="Steps",
+        description="How often the shape is refined; time grows with it",
+        default=SAMPLER_DEFAULTS.num_steps,
+        min=1,
+        soft_min=4,
+        soft_max=128,
+        max=config.MAX_STEPS,
+    )
+    use_guidance: BoolProperty(
+        name="Set Guidance",
+        description="Use your own guidance instead of the one that the model pack is made for",
+    )
+    guidance: FloatProperty(
+        name="Guidance",
+        description="How strictly the prompt is followed; high values cost variety",
+        default=SAMPLER_DEFAULTS.guidance_scale,
+        min=0.0,
+        soft_min=1.0,
+        soft_max=20.0,
+        max=100.0,
     )
     resolution: IntProperty(
         name="Resolution",
@@ -36,7 +96,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         max=config.MAX_RESOLUTION,
     )
     texture_size: IntProperty(
-        name="Texture Size",
+        name="Texture",
         description="Width of the base color image; 0 makes a color attribute only",
         default=DEFAULTS.texture_size,
         min=0,
@@ -52,6 +112,66 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         max=config.MAX_TARGET_SIZE,
         subtype="DISTANCE",
         unit="LENGTH",
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="The same prompt and seed give the same mesh; another seed gives another one",
+        default=DEFAULTS.seed,
+        min=0,
+        max=config.MAX_SEED,
+    )
+    random_seed: BoolProperty(
+        name="New Seed Each Time",
+        description="Draw another seed whenever Generate is pressed",
+    )
+    count: IntProperty(
+        name="Variants",
+        description="How many meshes to make, each with its own seed",
+        default=DEFAULTS.count,
+        min=1,
+        soft_max=9,
+        max=config.MAX_COUNT,
+    )
+    location: EnumProperty(
+        name="Place At",
+        description="Where the result stands",
+        items=(
+            ("CURSOR", "3D Cursor", "At the 3D cursor", "PIVOT_CURSOR", 0),
+            ("ORIGIN", "World Origin", "In the middle of the scene", "EMPTY_AXIS", 1),
+            (
+                "PLACEHOLDER",
+                "Active Object",
+                "In the bounds of the active object, on its base",
+                "OBJECT_DATA",
+                2,
+            ),
+        ),
+    )
+    placeholder_action: EnumProperty(
+        name="Then",
+        description="What becomes of the object that the result takes the place of",
+        items=(
+            ("KEEP", "Keep It", "Leave the object as it is"),
+            ("HIDE", "Hide It", "Hide the object in the viewport and in renders"),
+            ("REPLACE", "Replace It", "Remove the object from the scene; undo brings it back"),
+        ),
+        default="HIDE",
+    )
+    device: EnumProperty(
+        name="Device",
+        description="Where the model runs",
+        items=(
+            ("PREFERENCES", "From Preferences", "As set in the preferences"),
+            ("AUTO", "Automatic", "The fastest device of this computer"),
+            ("CPU", "CPU", "The processor: slow, but it always works"),
+            ("CUDA", "NVIDIA or AMD GPU", "A graphics card by way of CUDA or ROCm"),
+            ("MPS", "Apple GPU", "The graphics processor of a Mac"),
+        ),
+    )
+    hindrance: StringProperty(
+        name="Hindrance",
+        description="Why nothing can be generated right now; empty when it can",
+        get=hindrance.read,
     )
 
 
@@ -69,20 +189,36 @@ class MaquetteStatus(bpy.types.PropertyGroup):
 # would keep bpy itself alive until it crashes at exit.
 
 
-def request_of(settings: MaquetteSettings) -> config.GenerationRequest:
-    """Return the frozen request, which leaves the sampler to the pack.
+def request_of(settings: MaquetteSettings, preferences=None) -> config.GenerationRequest:
+    """Return the frozen request.
+
+    Args:
+        settings: what the sidebar shows.
+        preferences: of the extension; None takes its defaults.
 
     Raises:
-        InvalidRequestError: a value cannot be used, such as a texture size of 3.
+        InvalidRequestError: a value cannot be used, such as a prompt without words.
     """
+    guidance = settings.guidance if settings.use_guidance else None
+    device = settings.device if settings.device != "PREFERENCES" else None
     return config.GenerationRequest(
         prompt=settings.prompt,
+        pack=settings.pack,
+        sampler=config.SamplerChanges(num_steps=settings.steps, guidance_scale=guidance),
         seed=settings.seed,
+        count=settings.count,
         resolution=settings.resolution,
         texture_size=settings.texture_size,
         target_size=settings.target_size,
-        reserved_cores=1,  # The window keeps one.
+        reserved_cores=getattr(preferences, "reserved_cores", 1),  # The window keeps one.
+        device=(device or getattr(preferences, "device", DEFAULTS.device)).lower(),
+        precision=getattr(preferences, "precision", DEFAULTS.precision).lower(),
     )
+
+
+def draw_seed(settings: MaquetteSettings) -> None:
+    """Set another seed, short enough to be read out."""
+    settings.seed = random.SystemRandom().randrange(MAX_DRAWN_SEED)
 
 
 def show_start(status: MaquetteStatus) -> None:

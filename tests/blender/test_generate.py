@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import replace
 
 import bpy
 import pytest
@@ -82,17 +83,19 @@ def test_the_request_is_what_the_panel_shows(pipeline):
     assert (request.prompt, request.seed, request.count) == ("a red cube", 42, 1)
     assert (request.resolution, request.texture_size, request.target_size) == (64, 512, 2.0)
     assert request.pack == "starter"
-    assert request.sampler is None
+    assert request.sampler.num_steps == settings.steps
+    assert request.sampler.guidance_scale is None
 
 
 def test_untouched_settings_are_the_defaults_of_the_request():
-    from maquette.core.config import GenerationRequest
+    from maquette.core.config import GenerationRequest, SamplerConfig
 
     enter("a chair")
 
     request = properties.request_of(bpy.context.scene.maquette)
 
-    assert request == GenerationRequest(prompt="a chair", reserved_cores=1)
+    assert request.settle_sampler(SamplerConfig()) == SamplerConfig()
+    assert replace(request, sampler=None) == GenerationRequest(prompt="a chair", reserved_cores=1)
 
 
 def test_variants_stand_side_by_side(pipeline, make_result):

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much work goes into a mesh: three named choices, and anything else is Custom.
+
+A preset is not stored. It is read off the values that it sets, so that it never disagrees with
+them, whoever changed them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from ..core import config
+
+_REQUEST = config.GenerationRequest(prompt="any")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """What a preset sets; guidance stays with the pack, which was trained for it."""
+
+    steps: int
+    resolution: int
+    texture_size: int
+
+
+PRESETS = {
+    "DRAFT": Preset(steps=12, resolution=64, texture_size=512),
+    "NORMAL": Preset(
+        steps=config.SamplerConfig().num_steps,
+        resolution=_REQUEST.resolution,
+        texture_size=_REQUEST.texture_size,
+    ),
+    "FINE": Preset(steps=48, resolution=256, texture_size=2048),
+}
+CUSTOM = "CUSTOM"
+
+ITEMS = (
+    ("DRAFT", "Draft", "Small and quick, to try words and seeds"),
+    ("NORMAL", "Normal", "What the other settings are made for"),
+    ("FINE", "Fine", "More steps, a finer surface and a larger texture, at several times the wait"),
+    (CUSTOM, "Custom", "Your own values under Advanced"),
+)
+_NAMES = tuple(item[0] for item in ITEMS)
+
+
+def read(settings) -> int:
+    """Return the index of the preset that the settings amount to; getter of `preset`."""
+    for name, preset in PRESETS.items():
+        if all(getattr(settings, key) == value for key, value in asdict(preset).items()):
+            return _NAMES.index(name)
+    return _NAMES.index(CUSTOM)
+
+
+def write(settings, index: int) -> None:
+    """Set what the preset sets, which is nothing for Custom; setter of `preset`."""
+    preset = PRESETS.get(_NAMES[index])
+    if preset is not None:
+        for key, value in asdict(preset).items():
+            setattr(settings, key, value)
