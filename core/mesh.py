@@ -94,3 +94,17 @@ class GenerationResult:
     """Wall seconds by stage, in the order the stages ran."""
     warnings: tuple[str, ...] = field(default=())
     """Sentences for the user, such as words that the pack does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewMesh:
+    """What one variant looks like so far; it stands where and as large as the result will."""
+
+    mesh: MeshData
+    """Coarse, without texture."""
+    index: int
+    """Which variant of the request it is, from 0."""
+    name: str
+    """Short object name made from the prompt."""
+    record: GenerationRecord
+    """Of the variant, with how far it was under `preview` in the settings."""

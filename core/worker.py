@@ -14,13 +14,21 @@ from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from .errors import CancelledError
-from .mesh import GenerationResult
+from .mesh import GenerationResult, PreviewMesh
 
 OnProgress: TypeAlias = Callable[[str, float], None]
 """Called with the stage in words and the fraction of the whole request done, in [0, 1]."""
 
 Task: TypeAlias = Callable[[OnProgress, threading.Event], Iterable[GenerationResult]]
 """What runs on the thread: reports progress, watches the event, yields each variant when done."""
+
+OnPreview: TypeAlias = Callable[[PreviewMesh], None]
+"""Called with what the variant at work looks like so far."""
+
+PreviewingTask: TypeAlias = Callable[
+    [OnProgress, threading.Event, OnPreview], Iterable[GenerationResult]
+]
+"""A task that also hands over previews."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,13 @@ class Progress:
 
     stage: str
     fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How the variant at work looks so far; it replaces the preview before."""
+
+    preview: PreviewMesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class Failed:
     error: Exception
 
 
-Message: TypeAlias = Progress | Variant | Done | Failed
+Message: TypeAlias = Progress | Preview | Variant | Done | Failed
 
 
 class Worker:
@@ -63,6 +78,16 @@ class Worker:
         # A daemon, because a hung device must not keep Blender's process alive after its window
         # closed. The owner still cancels and joins first: a daemon killed inside torch aborts.
         self._thread = threading.Thread(target=self._run, name="maquette", daemon=True)
+
+    @classmethod
+    def with_previews(cls, task: PreviewingTask) -> Worker:
+        """Make a worker whose task also hands over previews, which arrive as `Preview`."""
+
+        def plain(on_progress: OnProgress, cancel: threading.Event) -> Iterable[GenerationResult]:
+            return task(on_progress, cancel, worker._show)
+
+        worker = cls(plain)
+        return worker
 
     @property
     def is_cancelled(self) -> bool:
@@ -112,3 +137,6 @@ class Worker:
         if self._cancel.is_set():
             raise CancelledError
         self._messages.put(Progress(stage, min(max(fraction, 0.0), 1.0)))
+
+    def _show(self, preview: PreviewMesh) -> None:
+        self._messages.put(Preview(preview))
