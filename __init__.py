@@ -8,15 +8,17 @@ the command line and by pytest.
 
 def register() -> None:
     """Add Maquette's classes to Blender; called when the extension is enabled."""
-    from . import operators, panels
+    from . import operators, panels, translations
 
+    translations.register()
     operators.register()
     panels.register()
 
 
 def unregister() -> None:
     """Stop a running generation and remove everything that `register` added."""
-    from . import operators, panels
+    from . import operators, panels, translations
 
     panels.unregister()
     operators.unregister()
+    translations.unregister()
