@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bpy.app.translations import pgettext_n as n_
+from bpy.app.translations import pgettext_rpt as rpt_
+
 from .. import weights_fetch
 from ..core import errors
 from ..weights import errors as weights
 
 MAX_CHARACTERS = 90
-BUG = "Generation failed because of a bug: see the system console and report it"
+BUG = n_("Generation failed because of a bug: see the system console and report it")
 
 EXPECTED = (errors.GenerationError, weights.WeightsError)
 """What core and weights_fetch raise on purpose."""
@@ -29,96 +32,153 @@ def is_bug(error: Exception) -> bool:
 
 
 def for_user(error: Exception) -> str:
-    """Return the sentence for an exception, at most `MAX_CHARACTERS` long."""
+    """Return the sentence for an exception in the user's language.
+
+    English ones have at most `MAX_CHARACTERS` characters; other languages may need more.
+    """
     match error:
         case errors.GenerationError():
-            text = _for_generation(error)
+            return _for_generation(error)
         case weights.WeightsError():
-            text = _for_weights(error)
+            return _for_weights(error)
         case ImportError() if not is_bug(error):
             name = (error.name or "a package").partition(".")[0]
-            text = (
-                f"Blender's Python cannot load {_clip(name, 20)}: see Install in Maquette's README"
+            return _say(
+                rpt_("Blender's Python cannot load {package}: see Install in Maquette's README"),
+                package=_clip(name, 20),
             )
         case _:
-            text = BUG
-    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
+            return rpt_(BUG)
+
+
+def _say(template: str, **values: object) -> str:
+    return template.format(**values)
 
 
 def _for_generation(error: errors.GenerationError) -> str:
     match error:
         case errors.ImageInputError():
-            return (
-                f"Cannot use image {_file(error.source)}, {_clip(error.reason, 24)}: choose another"
+            return _say(
+                rpt_("Cannot use image {file}, {reason}: choose another"),
+                file=_file(error.source),
+                reason=_clip(error.reason, 24),
             )
         case errors.UnknownPromptError():
             return _unknown_prompt(error)
         case errors.CheckpointError():
-            return f"File {_file(error.path)} cannot be used: fetch or import the pack again"
+            return _say(
+                rpt_("File {file} cannot be used: fetch or import the pack again"),
+                file=_file(error.path),
+            )
         case errors.PackError():
-            return f"Pack {_clip(error.pack, 16)}: {_clip(error.reason, 64)}"
+            return _say(
+                rpt_("Pack {pack}: {reason}"),
+                pack=_clip(error.pack, 16),
+                reason=_clip(error.reason, 64),
+            )
         case errors.EmptySurfaceError():
-            return "The result has no surface: try another Seed or a simpler Prompt"
+            return rpt_("The result has no surface: try another Seed or a simpler Prompt")
         case errors.NonFiniteError():
-            return f"{_clip(error.stage, 20).capitalize()} went out of range: try another Seed"
+            return _say(
+                rpt_("{stage} went out of range: try another Seed"),
+                stage=_clip(error.stage, 20).capitalize(),
+            )
         case errors.DeviceUnavailableError():
-            return f"Device {_clip(error.device, 20)} is not available: use {error.available[0]}"
+            return _say(
+                rpt_("Device {device} is not available: use {other}"),
+                device=_clip(error.device, 20),
+                other=error.available[0],
+            )
         case errors.DeviceMemoryError():
-            need = error.required_bytes / 2**30
-            device = _clip(error.device, 24)
-            return f"Not enough memory on {device} (needs {need:.1f} GiB): lower Resolution"
+            return _say(
+                rpt_("Not enough memory on {device} (needs {need}): lower Resolution"),
+                device=_clip(error.device, 24),
+                need=f"{error.required_bytes / 2**30:.1f} GiB",
+            )
         case errors.CancelledError():
-            return "The generation was cancelled: press Generate to start again"
+            return rpt_("The generation was cancelled: press Generate to start again")
         case _:
             # Its own sentence names the setting, the value and the limit.
             text = str(error)
-            return text[:1].upper() + text[1:]
+            text = text[:1].upper() + text[1:]
+            return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
 
 
 def _unknown_prompt(error: errors.UnknownPromptError) -> str:
     pack = _clip(error.pack, 16)
     if not error.suggestions:
-        return f"Name one object that the {pack} pack has learnt, such as a chair"
+        return _say(
+            rpt_("Name one object that the {pack} pack has learnt, such as a chair"), pack=pack
+        )
     word, near = error.suggestions[0]
-    advice = f"try '{_clip(near, 14)}'" if near else "name another object"
-    return f"The {pack} pack does not know '{_clip(word, 14)}': {advice}"
+    if not near:
+        return _say(
+            rpt_("The {pack} pack does not know '{word}': name another object"),
+            pack=pack,
+            word=_clip(word, 14),
+        )
+    return _say(
+        rpt_("The {pack} pack does not know '{word}': try '{near}'"),
+        pack=pack,
+        word=_clip(word, 14),
+        near=_clip(near, 14),
+    )
 
 
 def _for_weights(error: weights.WeightsError) -> str:
     match error:
         case weights.UnknownPackError():
-            return f"There is no pack {_clip(error.name, 24)}: use {_clip(error.known[0], 24)}"
+            return _say(
+                rpt_("There is no pack {pack}: use {known}"),
+                pack=_clip(error.name, 24),
+                known=_clip(error.known[0], 24),
+            )
         case weights.WeightsMissingError():
-            files = "1 file" if len(error.missing) == 1 else f"{len(error.missing)} files"
-            return f"Pack {_clip(error.pack_id, 16)} lacks {files}: {_remedy(error.pack_id)}"
+            return _missing(error)
         case weights.WeightsDamagedError():
-            return f"Pack {_clip(error.pack_id, 24)} is damaged: fetch, import or install it again"
+            return _say(
+                rpt_("Pack {pack} is damaged: fetch, import or install it again"),
+                pack=_clip(error.pack_id, 24),
+            )
         case weights.OfflineError():
-            return "Online access is off: allow it in Preferences, System, or import the files"
+            return rpt_(
+                "Online access is off: allow it in Preferences, System, or import the files"
+            )
         case weights.DownloadError():
-            return f"Cannot fetch {_file(error.file)}: check the connection and try again"
+            return _say(
+                rpt_("Cannot fetch {file}: check the connection and try again"),
+                file=_file(error.file),
+            )
         case weights.ImportFolderError():
-            return (
-                f"Cannot import from {_file(error.folder)}: choose the folder that holds the files"
+            return _say(
+                rpt_("Cannot import from {folder}: choose the folder that holds the files"),
+                folder=_file(error.folder),
             )
         case weights.DiskSpaceError():
-            need = weights.describe_bytes(error.required_bytes)
-            return f"The disk is too full (needs {need}): make room or change the Packs Folder"
+            return _say(
+                rpt_("The disk is too full (needs {need}): make room or change the Packs Folder"),
+                need=weights.describe_bytes(error.required_bytes),
+            )
         case weights.PackBusyError():
-            return "Another Maquette is changing this pack: wait until it is done"
+            return rpt_("Another Maquette is changing this pack: wait until it is done")
         case weights.PackFolderError():
-            return f"Cannot use {_file(error.path)}: choose another Packs Folder in the preferences"
+            return _say(
+                rpt_("Cannot use {path}: choose another Packs Folder in the preferences"),
+                path=_file(error.path),
+            )
         case weights.FetchCancelledError():
-            return "The download was stopped: start it again to go on where it was"
+            return rpt_("The download was stopped: start it again to go on where it was")
         case _:
-            return BUG
+            return rpt_(BUG)
 
 
-def _remedy(pack_id: str) -> str:
-    pack = weights_fetch.PACKS.get(pack_id)
+def _missing(error: weights.WeightsMissingError) -> str:
+    pack = weights_fetch.PACKS.get(error.pack_id)
     if pack is not None and pack.bundled:
-        return "install Maquette again"
-    return f"run maquette weights fetch {_clip(pack_id, 16)}"
+        template = rpt_("Pack {pack} lacks files ({count}): install Maquette again")
+    else:
+        template = rpt_("Pack {pack} is not on this machine ({count} files): fetch it first")
+    return _say(template, pack=_clip(error.pack_id, 16), count=len(error.missing))
 
 
 def _file(path: Path | str) -> str:

@@ -108,8 +108,8 @@ def test_an_unknown_word_is_named_with_the_nearest_known_one(suggestions, senten
 @pytest.mark.parametrize(
     ("pack_id", "sentence"),
     [
-        ("starter", "Pack starter lacks 2 files: install Maquette again"),
-        ("shap-e", "Pack shap-e lacks 2 files: run maquette weights fetch shap-e"),
+        ("starter", "Pack starter lacks files (2): install Maquette again"),
+        ("shap-e", "Pack shap-e is not on this machine (2 files): fetch it first"),
     ],
 )
 def test_a_missing_pack_is_fetched_unless_it_came_with_us(pack_id, sentence):
