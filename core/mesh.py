@@ -94,6 +94,8 @@ class GenerationResult:
     """Wall seconds by stage, in the order the stages ran."""
     warnings: tuple[str, ...] = field(default=())
     """Sentences for the user, such as words that the pack does not know."""
+    thumbnail: NDArray[np.uint8] | None = None
+    """A picture of the mesh: sRGB, straight alpha, first row at the bottom, [S, S, 4]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
