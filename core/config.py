@@ -20,6 +20,7 @@ MAX_PROMPT_CHARACTERS = 1000
 MIN_RESOLUTION, MAX_RESOLUTION = 16, 512
 MAX_STEPS = 1024
 MAX_COUNT = 64
+MAX_LIKE_SEEDS = 32
 MAX_TEXTURE_SIZE = 8192
 MIN_TARGET_SIZE, MAX_TARGET_SIZE = 1e-4, 1e4
 MAX_SEED = 2**31 - 1
@@ -111,6 +112,28 @@ class ReferenceImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """An earlier result of the same request that new ones should resemble.
+
+    Its latent is made again from its seeds, which give the same one on every device.
+    """
+
+    seeds: tuple[int, ...]
+    """Of the earlier result; more than one if it was itself like another, oldest first."""
+    strength: float = 0.75
+    """Share of noise mixed into the earlier latent: near 0 the same, 1 as if there were none."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.seeds) <= MAX_LIKE_SEEDS:
+            raise InvalidRequestError(
+                f"a result can be like 1 to {MAX_LIKE_SEEDS} others, got {len(self.seeds)}"
+            )
+        for seed in self.seeds:
+            _require_int("seed", seed, 0, MAX_SEED)
+        _require_finite("strength", self.strength, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """One prompt or picture, and everything that decides what comes out of it."""
 
@@ -122,6 +145,8 @@ class GenerationRequest:
     seed: int = 0
     """Of the first variant; variant i uses seed + i. Same on every device, not Shap-E's seeds."""
     count: int = 1
+    like: Likeness | None = None
+    """None starts from noise alone."""
     resolution: int = 128
     """Samples of the signed distance per axis of the grid."""
     texture_size: int = 1024
