@@ -18,9 +18,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "addon_utils"}
-BORDER = {"core.errors", "core.config", "core.mesh", "core.worker"}
+BORDER = {"core.errors", "core.config", "core.mesh", "core.thumbnail", "core.worker"}
 """What both sides of the border import: no torch, no Blender."""
-COMPOSITION = {"core.meshing", "core.models", "core.pipeline"}
+COMPOSITION = {"core.meshing", "core.models", "core.pipeline", "core.preview"}
 """The only modules of core that see two sibling packages; nothing below imports them."""
 SIBLINGS = {
     "core.checkpoint",
