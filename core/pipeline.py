@@ -20,7 +20,7 @@ from torch import Tensor
 from .checkpoint.pack_layout import read_layout
 from .config import GenerationRequest, SamplerConfig
 from .device import choose_device, choose_dtype, limit_threads, translate_memory_errors
-from .diffusion.denoiser import guided_denoiser
+from .diffusion.denoiser import WatchedDenoiser, guided_denoiser
 from .diffusion.samplers import SAMPLERS
 from .diffusion.schedule import exp_alphas_cumprod, sampling_sigmas
 from .errors import CancelledError
@@ -29,6 +29,7 @@ from .meshing import mesh_from_field
 from .models import IMAGE_SAMPLER, TEXT_SAMPLER, Condition, PackModels, open_pack
 from .naming import object_name
 from .pack import read_manifest
+from .preview import OnPreview, Pace, Previewer
 from .prior.transformer import LatentPrior
 from .version import VERSION
 
@@ -92,6 +93,7 @@ def generate(
     on_progress: OnProgress,
     cancel: threading.Event,
     pack_hash: str = "",
+    on_preview: OnPreview | None = None,
 ) -> Iterator[GenerationResult]:
     """Make every variant that a request asks for, one after the other.
 
@@ -101,6 +103,7 @@ def generate(
         on_progress: told about each stage.
         cancel: set it to stop; tested once per sampler step and once per chunk of points.
         pack_hash: of the pack's files, for the record on the result.
+        on_preview: shown how each variant looks so far; the results are the same without it.
 
     Yields:
         Each variant as soon as it is finished.
@@ -124,7 +127,7 @@ def generate(
         for index in range(request.count):
             variant = _Variant(request, models, prior, condition, index, on_progress, cancel)
             record = _record(request, models.sampler(request), index, pack_hash, device, prior)
-            yield variant.run(clock, record)
+            yield variant.run(clock, record, on_preview)
             clock = _Clock()
 
 
@@ -182,7 +185,11 @@ class _Variant:
         self._cancel = cancel
 
     @torch.inference_mode()
-    def run(self, clock: _Clock, record: GenerationRecord) -> GenerationResult:
+    def run(
+        self, clock: _Clock, record: GenerationRecord, on_preview: OnPreview | None
+    ) -> GenerationResult:
+        name = object_name(self._request.prompt or Path(record.image_source).stem)
+        previewer = self._previewer(name, record, on_preview) if on_preview else None
         with clock.stage("sample"):
             latent = sample_latent(
                 self._prior,
@@ -190,6 +197,7 @@ class _Variant:
                 self._models.sampler(self._request),
                 record.seed,
                 on_step=lambda done, total: self._report("Sampling", 0.7 * done / total),
+                on_estimate=previewer.after_step if previewer else None,
             )
         with clock.stage("field"):
             field = self._models.decoder.field(latent)
@@ -201,13 +209,27 @@ class _Variant:
             stage=clock.stage,
             check=lambda: _raise_if_set(self._cancel),
             report=lambda stage, fraction: self._report(stage, 0.7 + 0.3 * fraction),
+            on_surface=previewer.after_surface if previewer else None,
         )
         return GenerationResult(
-            name=object_name(self._request.prompt or Path(record.image_source).stem),
+            name=name,
             mesh=mesh,
             record=record,
             stage_seconds=clock.seconds,
             warnings=(*self._condition.warnings, *notes),
+        )
+
+    def _previewer(self, name: str, record: GenerationRecord, on_preview: OnPreview) -> Previewer:
+        return Previewer(
+            index=self._index,
+            name=name,
+            record=record,
+            min_component_share=self._models.min_component_share,
+            device=self._condition.tokens.device,
+            decode=self._models.decoder.field,
+            check=lambda: _raise_if_set(self._cancel),
+            on_preview=on_preview,
+            pace=Pace(),
         )
 
     def _report(self, stage: str, fraction: float) -> None:
@@ -224,6 +246,7 @@ def sample_latent(
     seed: int,
     *,
     on_step: Callable[[int, int], None],
+    on_estimate: Callable[[int, int, Tensor], None] | None = None,
 ) -> Tensor:
     """Draw one latent.
 
@@ -233,6 +256,8 @@ def sample_latent(
         sampler: steps, guidance and noise range.
         seed: of the initial noise, which is drawn on the CPU so that devices agree.
         on_step: progress and cancellation hook.
+        on_estimate: called after `on_step` with its arguments and the denoiser's current
+            estimate of the clean latent, [L, C].
 
     Returns:
         The latent, fp32, [L, C].
@@ -252,7 +277,16 @@ def sample_latent(
     generator = torch.Generator("cpu").manual_seed(seed)
     noise = torch.randn(1, spec.num_latents, spec.channels, generator=generator)
     x = noise.to(condition.device) * float(sigmas[0])
-    return SAMPLERS[sampler.method](denoise, x, sigmas, on_step=on_step)[0]
+    if on_estimate is None:
+        return SAMPLERS[sampler.method](denoise, x, sigmas, on_step=on_step)[0]
+    watched, show = WatchedDenoiser(denoise), on_estimate
+
+    def step(done: int, total: int) -> None:
+        on_step(done, total)
+        if watched.latest is not None:
+            show(done, total, watched.latest[0])
+
+    return SAMPLERS[sampler.method](watched, x, sigmas, on_step=step)[0]
 
 
 class _Resident:

@@ -75,6 +75,19 @@ def guided_denoiser(
     return denoise
 
 
+class WatchedDenoiser:
+    """A denoiser that passes everything on unchanged and remembers its last answer."""
+
+    def __init__(self, denoise: Denoiser) -> None:
+        self._denoise = denoise
+        self.latest: Tensor | None = None
+        """The current estimate of the clean sample, [B, L, C]; None before the first call."""
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        self.latest = self._denoise(x, sigma)
+        return self.latest
+
+
 def _require_finite(predicted: Tensor) -> None:
     """Raise for NaN and infinity, which the clamp would turn into plausible numbers."""
     # One number says it for all, since any NaN or infinity survives a sum.

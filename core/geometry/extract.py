@@ -23,7 +23,9 @@ from .grid import (
 )
 from .marching_cubes import Border, Crossing, linear_crossing, marching_cubes
 from .refine import field_crossing
-from .sparse_grid import evaluate_sparse
+from .sparse_grid import evaluate_quick, evaluate_sparse
+
+_EVALUATE = {"sparse": evaluate_sparse, "dense": evaluate_dense, "quick": evaluate_quick}
 
 
 def extract_mesh(
@@ -45,7 +47,8 @@ def extract_mesh(
         resolution: grid nodes per axis.
         device: where the field takes its points and the surface is extracted.
         method: `sparse` asks the field near its surface only; `dense` everywhere. The meshes
-            are the same.
+            are the same. `quick` asks least and may miss a thin part that touches no other:
+            for previews.
         border: how surfaces end at the box; `openai` also shrinks as Shap-E's code does.
         refine_steps: further queries per vertex that move it onto the true zero.
         chunk_size: points per query of the field.
@@ -111,7 +114,6 @@ def evaluate_grid(
     evaluator = NodeEvaluator(
         signed_distance, resolution, device, chunk_size=chunk_size, check=check
     )
-    evaluate = evaluate_sparse if method == "sparse" else evaluate_dense
     done = 0.0
 
     def report(fraction: float) -> None:
@@ -120,4 +122,4 @@ def evaluate_grid(
         done = max(done, fraction)
         on_progress(done)
 
-    return evaluate(evaluator, report)
+    return _EVALUATE[method](evaluator, report)

@@ -25,7 +25,7 @@ Check = Callable[[], None]
 OnFraction = Callable[[float], None]
 """Called with the fraction done, non-decreasing in [0, 1]."""
 
-Method = Literal["sparse", "dense"]
+Method = Literal["sparse", "dense", "quick"]
 
 
 def ignore() -> None:

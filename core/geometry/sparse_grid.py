@@ -43,6 +43,9 @@ _SATURATED = 8.0
 
 _AUDIT_SEED = 0x5EED
 
+_QUICK_STRIDES = (4, 2, 1)
+"""Levels of the quick descent."""
+
 
 def sparse_strides(resolution: int) -> list[int]:
     """Return the strides to descend through, halving down to 1."""
@@ -71,11 +74,26 @@ def evaluate_sparse(
         slope, inside = _descend(evaluator, levels, slope, on_progress)
     if not bool(inside.any()) or not _audit(evaluator, inside.view(-1)):
         return evaluate_dense(evaluator, on_progress)
-    values = evaluator.values.view_as(inside)
-    unknown = torch.isnan(values)
-    values.masked_fill_(unknown & inside, 1.0).masked_fill_(unknown & ~inside, -1.0)
     on_progress(1.0)
-    return GridValues(values, evaluator.num_queries, is_dense=False)
+    return _filled(evaluator, inside)
+
+
+def evaluate_quick(
+    evaluator: NodeEvaluator, on_progress: OnFraction = ignore_fraction
+) -> GridValues:
+    """Evaluate only where nodes differ in sign: finds what hangs together with anything seen on
+    the coarsest level, or on the next one where that shows nothing at all."""
+    levels = [_Level(evaluator, stride) for stride in _QUICK_STRIDES]
+    coarse_nodes = torch.arange(levels[0].num_nodes ** 3, device=evaluator.device)
+    evaluator.evaluate(levels[0].grid_index(coarse_nodes))
+    inside = levels[0].values() > 0
+    for number, (level, finer) in enumerate(pairwise(levels)):
+        values = level.values()
+        cells = _lies_within(-_largest_corner(-values), _largest_corner(values), 0.0)
+        if number == 0 and not bool(cells.any()):
+            cells[:] = True
+        inside = _open_cells(evaluator, finer, cells, inside, _part(on_progress, number, levels))
+    return _filled(evaluator, inside)
 
 
 class _Level:
@@ -116,6 +134,14 @@ class _Level:
         distance = 2**-0.5 * self.spacing - _THIN * self.cell
         h = _MARGIN * slope * distance
         return math.tanh(h) if h < _SATURATED else math.inf
+
+
+def _filled(evaluator: NodeEvaluator, inside: Tensor) -> GridValues:
+    """Fill in the sign of the nodes that were not evaluated, bool [R, R, R]."""
+    values = evaluator.values.view_as(inside)
+    unknown = torch.isnan(values)
+    values.masked_fill_(unknown & inside, 1.0).masked_fill_(unknown & ~inside, -1.0)
+    return GridValues(values, evaluator.num_queries, is_dense=False)
 
 
 def _descend(

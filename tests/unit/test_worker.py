@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 from maquette.core.errors import CancelledError, PackError
-from maquette.core.worker import Done, Failed, Message, OnProgress, Progress, Variant, Worker
+from maquette.core.worker import (
+    Done,
+    Failed,
+    Message,
+    OnPreview,
+    OnProgress,
+    Preview,
+    Progress,
+    Variant,
+    Worker,
+)
 
 TIMEOUT = 10.0  # Seconds; reached only when something hangs.
 
@@ -38,6 +48,26 @@ def test_messages_come_in_the_order_of_the_task_and_end_with_done() -> None:
         Variant("first"),
         Progress("Texturing", 0.75),
         Variant("second"),
+        Done(),
+    ]
+
+
+def test_previews_come_between_the_other_messages() -> None:
+    def task(report: OnProgress, cancel: threading.Event, show: OnPreview) -> Iterator[str]:
+        report("Sampling", 0.5)
+        show("coarse")
+        show("finer")
+        yield "result"
+
+    worker = Worker.with_previews(task)
+    worker.start()
+    assert worker.join(TIMEOUT)
+
+    assert waiting(worker) == [
+        Progress("Sampling", 0.5),
+        Preview("coarse"),
+        Preview("finer"),
+        Variant("result"),
         Done(),
     ]
 
