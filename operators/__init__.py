@@ -5,23 +5,45 @@ from __future__ import annotations
 
 import bpy
 
-from . import generate, jobs, properties
+from . import (
+    generate,
+    history_operators,
+    jobs,
+    properties,
+    report,
+    seed,
+    sidebar,
+    status,
+)
 
-CLASSES = (*properties.CLASSES, *generate.CLASSES)
+CLASSES = (
+    *properties.CLASSES,
+    *status.CLASSES,
+    *generate.CLASSES,
+    *jobs.CLASSES,
+    *sidebar.CLASSES,
+    *history_operators.CLASSES,
+    *report.CLASSES,
+    *seed.CLASSES,
+)
+WITH_MORE = (jobs, sidebar)
+"""Modules that need more than their classes: register() and unregister()."""
 
 
 def register() -> None:
-    """Add the classes, the two pointers that hold our state, and the handlers of jobs."""
+    """Add the classes, the two pointers that hold our state, and what modules need besides."""
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.maquette = bpy.props.PointerProperty(type=properties.MaquetteSettings)
-    bpy.types.WindowManager.maquette = bpy.props.PointerProperty(type=properties.MaquetteStatus)
-    jobs.register()
+    bpy.types.WindowManager.maquette = bpy.props.PointerProperty(type=status.MaquetteStatus)
+    for module in WITH_MORE:
+        module.register()
 
 
 def unregister() -> None:
-    """Stop a running job, then remove everything in reverse order."""
-    jobs.unregister()
+    """Stop what runs, then remove everything in reverse order."""
+    for module in reversed(WITH_MORE):
+        module.unregister()
     del bpy.types.WindowManager.maquette
     del bpy.types.Scene.maquette
     for cls in reversed(CLASSES):

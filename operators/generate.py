@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The operators that start and stop a generation."""
+"""The operator behind Generate."""
 
 from __future__ import annotations
 
 import bpy
 
-from . import jobs, messages, properties
+from . import jobs, messages, packs, properties
 
 
 class MAQUETTE_OT_generate(bpy.types.Operator):
-    """Generate a mesh from the prompt and place it at the 3D cursor"""
+    """Generate a mesh from the prompt and place it as chosen"""
 
     bl_idname = "maquette.generate"
     bl_label = "Generate Mesh"
@@ -18,17 +18,21 @@ class MAQUETTE_OT_generate(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if context.window_manager.maquette.is_running:
-            cls.poll_message_set("A generation is already running")
-            return False
-        if not context.scene.maquette.prompt.strip():
-            cls.poll_message_set("Enter a prompt first")
+        if hindrance := context.scene.maquette.hindrance:
+            cls.poll_message_set(hindrance)
             return False
         return True
 
     def execute(self, context):
+        settings = context.scene.maquette
+        if settings.random_seed:
+            properties.draw_seed(settings)
         try:
-            jobs.submit(context, properties.request_of(context.scene.maquette))
+            spec = jobs.JobSpec(
+                request=properties.request_of(settings, packs.preferences(context)),
+                placement=jobs.placement_of(context, settings),
+            )
+            jobs.submit(context, spec)
         except messages.EXPECTED as error:
             self.report({"ERROR"}, messages.for_user(error))
             return {"CANCELLED"}
@@ -39,23 +43,4 @@ class MAQUETTE_OT_generate(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class MAQUETTE_OT_cancel(bpy.types.Operator):
-    """Stop the running generation; nothing is added to the scene"""
-
-    bl_idname = "maquette.cancel"
-    bl_label = "Cancel Generation"
-    bl_options = {"INTERNAL"}
-
-    @classmethod
-    def poll(cls, context):
-        if not context.window_manager.maquette.is_running:
-            cls.poll_message_set("No generation is running")
-            return False
-        return True
-
-    def execute(self, context):
-        jobs.cancel()
-        return {"FINISHED"}
-
-
-CLASSES = (MAQUETTE_OT_generate, MAQUETTE_OT_cancel)
+CLASSES = (MAQUETTE_OT_generate,)

@@ -13,10 +13,15 @@ EXTENSION = __package__.rpartition(".")[0]
 """The extension's real name, such as bl_ext.user_default.maquette."""
 
 
+def preferences(context):
+    """Return the extension's preferences, or None where it is registered without them."""
+    addon = context.preferences.addons.get(EXTENSION)
+    return addon.preferences if addon else None
+
+
 def folder(context) -> Path | None:
     """Return the packs folder chosen in the preferences, or None for the usual one."""
-    addon = context.preferences.addons.get(EXTENSION)
-    chosen = addon.preferences.packs_folder if addon else ""
+    chosen = getattr(preferences(context), "packs_folder", "")
     return Path(bpy.path.abspath(chosen)) if chosen else None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the user sets (saved with the scene) and what a run shows (never meant to be saved)."""
+"""What the user sets; saved with the scene."""
 
 from __future__ import annotations
 
@@ -175,16 +175,6 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     )
 
 
-class MaquetteStatus(bpy.types.PropertyGroup):
-    """How the current run is doing; panels only read it"""
-
-    is_running: BoolProperty(name="Running")
-    stage: StringProperty(name="Stage")
-    fraction: FloatProperty(name="Progress", min=0.0, max=1.0, subtype="FACTOR")
-    error: StringProperty(name="Error")
-    warning: StringProperty(name="Warning")
-
-
 # Functions, not methods: the bpy module of Blender 4.2 never frees a PropertyGroup, whose methods
 # would keep bpy itself alive until it crashes at exit.
 
@@ -221,21 +211,4 @@ def draw_seed(settings: MaquetteSettings) -> None:
     settings.seed = random.SystemRandom().randrange(MAX_DRAWN_SEED)
 
 
-def show_start(status: MaquetteStatus) -> None:
-    """Show a run that has just been started."""
-    status.is_running, status.stage, status.fraction = True, "Starting", 0.0
-    status.error = status.warning = ""
-
-
-def show_progress(status: MaquetteStatus, stage: str, fraction: float) -> None:
-    """Show how far the run is; `fraction` lies in [0, 1]."""
-    status.stage, status.fraction = stage, fraction
-
-
-def show_end(status: MaquetteStatus, error: str = "") -> None:
-    """Show that nothing runs, and why the last run failed if it did."""
-    status.is_running, status.stage, status.fraction = False, "", 0.0
-    status.error = error
-
-
-CLASSES = (MaquetteSettings, MaquetteStatus)
+CLASSES = (MaquetteSettings,)

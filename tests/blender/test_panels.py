@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import bpy
 import pytest
-from maquette.operators import packs, properties
+from maquette.operators import packs
+from maquette.operators.status import show_progress, show_start
 from maquette.panels.generate import MAQUETTE_PT_advanced, MAQUETTE_PT_generate
 from maquette.panels.preferences import MaquettePreferences
 
@@ -70,8 +71,8 @@ def test_at_rest_there_is_a_prompt_a_seed_and_a_button():
 
 
 def test_during_a_run_there_is_a_bar_with_cancel_and_the_fields_are_locked():
-    properties.show_start(status())
-    properties.show_progress(status(), "Sampling", 0.5)
+    show_start(status())
+    show_progress(status(), "Sampling", 0.5)
 
     calls = draw(MAQUETTE_PT_generate)
 

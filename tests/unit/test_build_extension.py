@@ -18,7 +18,7 @@ COMPLETE = [
     "LICENSE",
     "README.md",
     "core/pipeline.py",
-    "operators/jobs.py",
+    "operators/jobs/__init__.py",
     "panels/generate.py",
     "packs/starter/pack.json",
     "packs/starter/prior.safetensors",

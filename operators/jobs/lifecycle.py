@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must not survive: a file that is loaded, Blender's exit, the extension being disabled."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+
+import bpy
+from bpy.app.handlers import persistent
+
+from .. import status
+from . import pump, queue
+
+logger = logging.getLogger(__name__)
+
+STOP_TIMEOUT = 5.0  # Seconds; a step on a slow machine takes less.
+
+
+def stop() -> None:
+    """Cancel every job, wait for the worker and forget them. Touches no Blender data."""
+    workers = [job.worker for job in queue.forget_all() if job.worker is not None]
+    for worker in workers:
+        worker.cancel()
+    for worker in workers:
+        if not worker.join(STOP_TIMEOUT):
+            logger.error("the generation did not stop within %.0f s", STOP_TIMEOUT)
+
+
+@persistent
+def _on_load_pre(*_: object) -> None:
+    """A result must not land in another file."""
+    stop()
+
+
+@persistent
+def _on_load_post(*_: object) -> None:
+    """A file saved during a run brings that run's status with it."""
+    shown = status.current()
+    status.show_end(shown)
+    for index in reversed(range(len(shown.jobs))):
+        if shown.jobs[index].state not in status.ENDED:
+            shown.jobs.remove(index)
+
+
+@persistent
+def _on_exit(*_: object) -> None:
+    stop()
+
+
+def _handlers() -> list[tuple[list, object]]:
+    handlers = bpy.app.handlers
+    pairs = [(handlers.load_pre, _on_load_pre), (handlers.load_post, _on_load_post)]
+    if hasattr(handlers, "exit_pre"):  # From Blender 5.1.
+        pairs.append((handlers.exit_pre, _on_exit))
+    return pairs
+
+
+def register() -> None:
+    """Watch for file loading and for Blender's exit."""
+    for handlers, handler in _handlers():
+        handlers.append(handler)
+    # A daemon thread that is inside torch when the interpreter ends aborts the process.
+    atexit.register(stop)
+
+
+def unregister() -> None:
+    """Stop every job and remove the timer and the handlers."""
+    stop()
+    atexit.unregister(stop)
+    if bpy.app.timers.is_registered(pump.tick):
+        bpy.app.timers.unregister(pump.tick)
+    for handlers, handler in _handlers():
+        handlers.remove(handler)

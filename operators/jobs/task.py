@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the worker thread runs: no Blender, and the first import of torch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ... import weights_fetch
+from ...core.config import GenerationRequest
+from ...core.mesh import GenerationResult
+from ...core.worker import OnProgress
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One request, with the folder of its pack."""
+
+    request: GenerationRequest
+    pack_dir: Path
+
+    def __call__(
+        self, on_progress: OnProgress, cancel: threading.Event
+    ) -> Iterable[GenerationResult]:
+        from ...core import pipeline
+
+        return pipeline.generate(
+            self.request,
+            self.pack_dir,
+            on_progress=on_progress,
+            cancel=cancel,
+            pack_hash=weights_fetch.pack_hash(self.pack_dir, "text"),
+        )
