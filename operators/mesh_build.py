@@ -14,6 +14,7 @@ import bpy
 import numpy as np
 
 from ..core.mesh import GenerationRecord, GenerationResult, MeshData, TextureData
+from .variants import thumbnails
 
 COLOR_ATTRIBUTE = "Color"
 UV_MAP = "UVMap"
@@ -40,7 +41,10 @@ def add_object(
     added = bpy.data.objects.new(result.name, mesh)
     added.location = location
     _write_record(added, result.record)
-    _receiving_collection(context).objects.link(added)
+    added[f"{RECORD_KEY}_seconds"] = result.stage_seconds
+    if result.thumbnail is not None:
+        thumbnails.store(added, result.thumbnail)
+    receiving_collection(context).objects.link(added)
     for other in list(context.view_layer.objects.selected):
         other.select_set(False)
     added.select_set(True)
@@ -115,9 +119,10 @@ def _write_record(added: bpy.types.Object, record: GenerationRecord) -> None:
     added[RECORD_KEY] = json.dumps(asdict(record), ensure_ascii=False)
     for key in ("prompt", "seed", "pack", "pack_hash", "version"):
         added[f"{RECORD_KEY}_{key}"] = getattr(record, key)
+    added[f"{RECORD_KEY}_settings"] = record.settings
 
 
-def _receiving_collection(context) -> bpy.types.Collection:
+def receiving_collection(context) -> bpy.types.Collection:
     """Return the active collection, or the scene's own where a new object would not be seen."""
     layer = context.view_layer.active_layer_collection
     if layer.exclude or not layer.is_visible or not layer.collection.is_editable:
