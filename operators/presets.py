@@ -33,27 +33,21 @@ PRESETS = {
     "FINE": Preset(steps=48, resolution=256, texture_size=2048),
 }
 CUSTOM = "CUSTOM"
-
-ITEMS = (
-    ("DRAFT", "Draft", "Small and quick, to try words and seeds"),
-    ("NORMAL", "Normal", "What the other settings are made for"),
-    ("FINE", "Fine", "More steps, a finer surface and a larger texture, at several times the wait"),
-    (CUSTOM, "Custom", "Your own values under Advanced"),
-)
-_NAMES = tuple(item[0] for item in ITEMS)
+NAMES = (*PRESETS, CUSTOM)
+"""In the order of the property's items."""
 
 
 def read(settings) -> int:
     """Return the index of the preset that the settings amount to; getter of `preset`."""
     for name, preset in PRESETS.items():
         if all(getattr(settings, key) == value for key, value in asdict(preset).items()):
-            return _NAMES.index(name)
-    return _NAMES.index(CUSTOM)
+            return NAMES.index(name)
+    return NAMES.index(CUSTOM)
 
 
 def write(settings, index: int) -> None:
     """Set what the preset sets, which is nothing for Custom; setter of `preset`."""
-    preset = PRESETS.get(_NAMES[index])
+    preset = PRESETS.get(NAMES[index])
     if preset is not None:
         for key, value in asdict(preset).items():
             setattr(settings, key, value)

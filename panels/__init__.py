@@ -5,18 +5,29 @@ from __future__ import annotations
 
 import bpy
 
-from . import generate, preferences
+from . import generate, history, preferences, running, statusbar
 
-CLASSES = (*preferences.CLASSES, *generate.CLASSES)
+CLASSES = (
+    *preferences.CLASSES,
+    *generate.CLASSES,
+    *running.CLASSES,
+    *history.CLASSES,
+)
+WITH_MORE = (statusbar,)
+"""Modules that need more than their classes: register() and unregister()."""
 
 
 def register() -> None:
     """Add the panels and the preferences."""
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    for module in WITH_MORE:
+        module.register()
 
 
 def unregister() -> None:
     """Remove them in reverse order."""
+    for module in reversed(WITH_MORE):
+        module.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -1,65 +1,117 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sidebar of the 3D viewport: a prompt, a button, and how the run is doing."""
+"""The sidebar of the 3D viewport: what to make, how well, where it stands, and the button."""
 
 from __future__ import annotations
 
 import bpy
 
+from .wrapping import draw_text
 
-class MAQUETTE_PT_generate(bpy.types.Panel):
-    """Make a mesh from a prompt"""
+PACK_ICONS = {"READY": "CHECKMARK", "MISSING": "IMPORT", "DAMAGED": "ERROR", "NO_MODEL": "INFO"}
 
-    bl_label = "Maquette"
+
+class SidebarPanel:
+    """A panel of the Maquette tab"""
+
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Maquette"
+
+
+class MAQUETTE_PT_generate(SidebarPanel, bpy.types.Panel):
+    """Make a mesh from a prompt or from an image"""
+
+    bl_label = "Maquette"
 
     def draw(self, context):
         layout = self.layout
         settings = context.scene.maquette
-        status = context.window_manager.maquette
+        _draw_source(layout, settings)
+        _draw_pack(layout, context, settings)
 
-        column = layout.column()
-        column.enabled = not status.is_running
-        column.prop(settings, "prompt", text="", icon="TEXT")
-        column.prop(settings, "seed")
+        row = layout.row(align=True)
+        names = ["DRAFT", "NORMAL", "FINE"]
+        # Custom cannot be chosen, only arrived at.
+        for name in [*names, "CUSTOM"] if settings.preset == "CUSTOM" else names:
+            row.prop_enum(settings, "preset", name)
 
-        if status.is_running:
-            row = layout.row(align=True)
-            row.progress(factor=status.fraction, text=status.stage)
-            row.operator("maquette.cancel", text="", icon="CANCEL")
-        else:
-            row = layout.row()
-            row.scale_y = 1.5
-            row.operator("maquette.generate", text="Generate", icon="MESH_DATA")
-
-        if status.error:
-            row = layout.row()
-            row.alert = True
-            row.label(text=status.error, icon="ERROR")
-        if status.warning:
-            layout.label(text=status.warning, icon="INFO")
+        column = layout.column(align=True)
+        column.prop(settings, "count")
+        column.prop(settings, "location", text="")
+        if settings.location == "PLACEHOLDER":
+            column.prop(settings, "placeholder_action", text="")
+        _draw_button(layout, context, settings)
 
 
-class MAQUETTE_PT_advanced(bpy.types.Panel):
+def _draw_source(layout, settings):
+    column = layout.column()
+    row = column.row(align=True)
+    row.prop(settings, "source", expand=True)
+    if settings.source == "TEXT":
+        row = column.row()
+        row.scale_y = 1.2
+        row.prop(settings, "prompt", text="", icon="TEXT", placeholder="A red chair")
+        return
+    image = settings.image
+    if image is not None and image.preview is not None:
+        column.template_icon(icon_value=image.preview.icon_id, scale=6.0)
+    column.template_ID(settings, "image", open="image.open")
+
+
+def _draw_pack(layout, context, settings):
+    states = context.window_manager.maquette_sidebar.pack_states
+    state = states.get(f"{settings.pack} {settings.source}")
+    column = layout.column(align=True)
+    column.prop(settings, "pack", text="")
+    if state is not None:
+        draw_text(column, context, state.words, icon=PACK_ICONS[state.kind])
+
+
+def _draw_button(layout, context, settings):
+    status = context.window_manager.maquette
+    column = layout.column()
+    row = column.row()
+    row.scale_y = 1.6
+    row.operator("maquette.generate", text="Generate", icon="MESH_DATA")
+    if settings.hindrance:
+        draw_text(column, context, settings.hindrance, icon="INFO")
+    elif status.estimate and not status.is_running:
+        draw_text(column, context, status.estimate, icon="TIME")
+
+
+class MAQUETTE_PT_advanced(SidebarPanel, bpy.types.Panel):
     """How detailed and how large the mesh is"""
 
     bl_label = "Advanced"
     bl_parent_id = "MAQUETTE_PT_generate"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Maquette"
     bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 4
 
     def draw(self, context):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.enabled = not context.window_manager.maquette.is_running
         settings = context.scene.maquette
-        layout.prop(settings, "resolution")
-        layout.prop(settings, "texture_size")
-        layout.prop(settings, "target_size")
+        column = layout.column()
+        column.prop(settings, "steps")
+        row = column.row(heading="Guidance")
+        row.prop(settings, "use_guidance", text="")
+        value = row.row()
+        value.enabled = settings.use_guidance
+        value.prop(settings, "guidance", text="")
+        column.prop(settings, "resolution")
+        column.prop(settings, "texture_size")
+        row = column.row()
+        row.enabled = settings.location != "PLACEHOLDER"
+        row.prop(settings, "target_size")
+
+        column = layout.column()
+        row = column.row(align=True)
+        row.enabled = not settings.random_seed
+        row.prop(settings, "seed")
+        row.operator("maquette.draw_seed", text="", icon="FILE_REFRESH")
+        column.prop(settings, "random_seed")
+        layout.prop(settings, "device")
 
 
 CLASSES = (MAQUETTE_PT_generate, MAQUETTE_PT_advanced)
