@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..core.config import GenerationRequest, SamplerChanges
 from ..core.mesh import GenerationResult
-from . import blend_export, memory, render
+from ..engine import memory
+from . import blend_export, render
 from .destination import Destination, publish, require_writable, staging
 from .engine import open_engine
 from .errors import EXIT_CODES_HELP, EXPECTED, ExitCode

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import argparse
+import threading
 from pathlib import Path
 
 from .. import weights_fetch
-from . import examine, memory
-from .errors import EXIT_CODES_HELP, ExitCode
+from ..engine import doctor
+from ..engine.self_test import SelfTest, run_self_test
+from . import engine
+from .errors import EXIT_CODES_HELP, ExitCode, MissingPackageError, exit_code
 from .interrupt import cancel_on_interrupt
 from .output import Console
 from .parser import Subparsers
-from .self_test import SelfTest, run_self_test
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -35,39 +37,28 @@ def run(arguments: argparse.Namespace, console: Console) -> ExitCode:
     """Write the report; fails only if the self-test does."""
     root = arguments.packs_dir or weights_fetch.default_packs_root()
     console.progress("Looking around", 0.0)
-    versions = examine.versions()
-    compute = examine.compute()
-    packs = [weights_fetch.pack_state(pack_id, root) for pack_id in weights_fetch.PACKS]
     test = SelfTest(status="skipped", message="not asked for")
     if not arguments.no_self_test:
         with cancel_on_interrupt() as cancel:
-            test = run_self_test(root, on_progress=console.progress, cancel=cancel)
-    value: dict[str, object] = {
-        "versions": versions,
-        "compute": compute.to_json(),
-        "memory": {"total_bytes": memory.total_bytes(), "peak_bytes": memory.peak_bytes()},
-        "packs_folder": str(root),
-        "packs": [
-            {
-                "pack": state.pack_id,
-                "status": state.status,
-                "message": state.message,
-                "folder": str(state.folder),
-            }
-            for state in packs
-        ],
-        "self_test": test.to_json(),
-    }
-    lines = [
-        *_section("Versions", list(versions.items())),
-        *_section("Computing", compute.to_rows()),
-        *_section("Model packs", [(s.pack_id, f"{s.message} ({s.folder})") for s in packs]),
-        *_section("Self-test", [(test.status, test.message)]),
-    ]
-    console.answer(value, "\n".join(lines))
-    return test.exit_code
+            test = _try(root, console, cancel)
+    report = doctor.report(root, test)
+    code = _exit_code(test)
+    value = report.to_json()
+    value["self_test"] = test.to_json() | {"exit_code": int(code)}
+    console.answer(value, report.to_text())
+    return code
 
 
-def _section(title: str, rows: list[tuple[str, str]]) -> list[str]:
-    width = max(len(name) for name, _ in rows)
-    return [title, *(f"  {name.ljust(width)}  {text}" for name, text in rows)]
+def _try(root: Path, console: Console, cancel: threading.Event) -> SelfTest:
+    try:
+        return run_self_test(
+            root, engine.load_pipeline, on_progress=console.progress, cancel=cancel
+        )
+    except MissingPackageError as error:
+        return SelfTest(status="failed", message=str(error), error=error)
+
+
+def _exit_code(test: SelfTest) -> ExitCode:
+    if test.error is not None:
+        return exit_code(test.error)
+    return ExitCode.FAILED if test.status == "failed" else ExitCode.OK

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from ..core.config import GenerationRequest, ReferenceImage, SamplerChanges
 from ..core.images import prepare_reference_image, read_reference_image
-from . import blend_export, memory
+from ..engine import memory
+from . import blend_export
 from .destination import Destination, find_destination, require_writable
 from .engine import Engine, open_engine
 from .errors import EXPECTED, ExitCode, UsageError

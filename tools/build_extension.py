@@ -24,6 +24,7 @@ ALLOWED = {
     "__init__.py",
     "blender_manifest.toml",
     "core",
+    "engine",
     "operators",
     "packs",
     "panels",

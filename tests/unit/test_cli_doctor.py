@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 from maquette import weights_fetch
-from maquette.cli import examine
-from maquette.cli.self_test import is_closed
 from maquette.core import errors
 from maquette.core.version import VERSION
+from maquette.engine import examine
+from maquette.engine.self_test import is_closed
 from maquette.tests.unit.cli_harness import CommandLine, build_command_line, tetrahedron
 from maquette.weights.errors import WeightsDamagedError, WeightsMissingError
 

@@ -18,7 +18,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "addon_utils"}
-BORDER = {"core.errors", "core.config", "core.mesh", "core.thumbnail", "core.worker"}
+BORDER = {
+    "core.config",
+    "core.errors",
+    "core.mesh",
+    "core.pixels",
+    "core.reference",
+    "core.subject",
+    "core.thumbnail",
+    "core.worker",
+}
 """What both sides of the border import: no torch, no Blender."""
 COMPOSITION = {"core.meshing", "core.models", "core.pipeline", "core.preview"}
 """The only modules of core that see two sibling packages; nothing below imports them."""
@@ -108,6 +117,8 @@ def fault(module: str, found: Import) -> str | None:
         return _fault_in_core(module, area, found)
     if area in ("weights", "weights_fetch"):
         return _fault_in_weights(found)
+    if area == "engine":
+        return _fault_in_engine(found)
     if area in ("operators", "panels"):
         return _fault_in_blender_face(area, found)
     if area == "__init__":
@@ -144,6 +155,17 @@ def _fault_in_weights(found: Import) -> str | None:
     return "weights use the standard library, and huggingface_hub inside functions"
 
 
+def _fault_in_engine(found: Import) -> str | None:
+    if found.is_stdlib or (not found.is_ours and found.top == "numpy"):
+        return None
+    if found.top == "torch" or _within(found.target, {"core.device"}):
+        return "torch is imported when it is asked for" if found.at_module_level else None
+    allowed = BORDER | {"core.version", "engine", "weights.errors", "weights_fetch"}
+    if found.is_ours and _within(found.target, allowed):
+        return None
+    return "the engine knows the border of core and the packs"
+
+
 def _fault_in_blender_face(area: str, found: Import) -> str | None:
     if found.is_stdlib or (not found.is_ours and found.top in BLENDER):
         return None
@@ -155,13 +177,13 @@ def _fault_in_blender_face(area: str, found: Import) -> str | None:
         return None if found.top == "numpy" else "Blender does not have this package"
     if found.target == "core.pipeline" and not found.at_module_level:
         return None
-    if _within(found.target, BORDER | {"operators", "weights.errors", "weights_fetch"}):
+    if _within(found.target, BORDER | {"engine", "operators", "weights.errors", "weights_fetch"}):
         return None
     return "operators see the border of core only"
 
 
 def _sources() -> Iterator[tuple[str, Path]]:
-    folders = ("core", "operators", "panels", "cli", "weights")
+    folders = ("core", "engine", "operators", "panels", "cli", "weights")
     paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
     for path in [*sorted(ROOT.glob("*.py")), *paths]:
         yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
@@ -201,6 +223,9 @@ def test_shipped_code_never_imports_training_tools_or_tests(folder: str) -> None
         ("core.prior.transformer", "from maquette.core.errors import GenerationError"),
         ("core.pipeline", "from ..operators import jobs"),
         ("weights_fetch", "from .core import config"),
+        ("engine.loading", "import torch"),
+        ("engine.loading", "from ..core import pipeline"),
+        ("engine.loading", "def f():\n    import bpy"),
         ("weights.hub", "import huggingface_hub"),
         ("core.worker", "from .models import open_pack"),
         ("operators.jobs", "from ..core.pipeline import generate"),
@@ -229,6 +254,8 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
         ("operators.jobs", "def f():\n    from ..core import pipeline"),
         ("weights_fetch", "from .weights.hub import download"),
         ("panels.generate", "import bpy"),
+        ("engine.examine", "def f():\n    import torch"),
+        ("operators.engine", "from ..engine import loading"),
         ("__init__", "def register():\n    from . import operators"),
     ],
 )

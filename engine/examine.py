@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts about this installation and this machine, for `maquette doctor`."""
+"""Facts about this installation and this machine, for a bug report."""
 
 from __future__ import annotations
 

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pip's lines as progress, and its last words as a reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .errors import EngineInstallError
+from .plan import SetupPlan
+
+OnProgress = Callable[[str, float], None]
+"""Called with the stage in words and the fraction of the set-up done, in [0, 1]."""
+
+DOWNLOADED = 0.8
+"""Share of the bar for the downloads; unpacking and the check take the rest."""
+
+_WHEEL = re.compile(r"^\s*(Downloading|Using cached|Processing) (\S+\.whl)(?: \((?P<size>.*)\))?$")
+_BYTES = re.compile(r"^Progress (\d+) of (\d+)$")
+
+_REASONS = (
+    (r"No space left on device|WinError 112", "the disk is full", "make room and try again"),
+    (
+        r"No matching distribution found for (?P<what>\S+)",
+        "{what} is not offered there",
+        "choose another PyTorch or index, or look at the log",
+    ),
+    (
+        r"SSLError|CERTIFICATE_VERIFY_FAILED",
+        "a secure connection could not be made",
+        "check the proxy's certificate, or install from a folder of wheels",
+    ),
+    (
+        r"NewConnectionError|Failed to establish|NameResolution|Connection broken|ReadTimeout"
+        r"|ConnectTimeout|Connection aborted|ProxyError|Max retries",
+        "the package index could not be reached",
+        "check the connection and try again",
+    ),
+    (
+        r"Permission denied|WinError 5\b",
+        "a file may not be written",
+        "choose another engine folder",
+    ),
+    (r"HASH|do not match the hashes", "a package arrived damaged", "try again"),
+)
+"""What pip writes, the reason in our words, and what to do."""
+
+
+@dataclass
+class PipOutput:
+    """Listens to one run of pip."""
+
+    plan: SetupPlan
+    on_progress: OnProgress
+    lines: list[str]
+    """Everything that may go to the log; lines of progress do not."""
+    _done: int = 0
+    """Bytes of the wheels before the current one."""
+    _current: tuple[str, int] = ("", 0)
+    """Name and bytes of the wheel at work."""
+    _seen: set[str] = field(default_factory=set)
+
+    @property
+    def _total(self) -> int:
+        return max(1, sum(self.plan.size_of(package) for package in self.plan.packages))
+
+    def __call__(self, line: str) -> None:
+        """Take in one line."""
+        if found := _BYTES.match(line):
+            self._show(int(found[1]), int(found[2]))
+            return
+        self.lines.append(line)
+        if (found := _WHEEL.match(line)) and not line.endswith(".metadata"):
+            self._begin(found[2].replace("\\", "/").rpartition("/")[2])
+        elif line.startswith("Installing collected packages"):
+            self.on_progress("Unpacking", DOWNLOADED)
+
+    def _begin(self, wheel: str) -> None:
+        name = normalized(wheel.partition("-")[0])
+        package = next((p for p in self.plan.packages if normalized(p.name) == name), None)
+        if package is None or name in self._seen:
+            return
+        self._seen.add(name)
+        self._done += self._current[1]
+        self._current = (package.name, self.plan.size_of(package))
+        self._show(0, self._current[1])
+
+    def _show(self, done: int, total: int) -> None:
+        name, size = self._current
+        # The table's size of this wheel, not pip's: the bar must end where the table's total does.
+        share = size * done / max(1, total)
+        fraction = min(1.0, (self._done + share) / self._total)
+        stage = f"Fetching {name}" if self.plan.wheels is None else f"Reading {name}"
+        self.on_progress(stage, DOWNLOADED * fraction)
+
+    def error(self) -> EngineInstallError:
+        """Return why pip gave up."""
+        text = "\n".join(self.lines)
+        for pattern, reason, advice in _REASONS:
+            if found := re.search(pattern, text):
+                return EngineInstallError(reason.format(**found.groupdict()), advice)
+        errors = [line for line in self.lines if line.startswith("ERROR:")]
+        reason = errors[-1].removeprefix("ERROR:").strip() if errors else "pip ended with an error"
+        return EngineInstallError(reason, "look at the log")
+
+
+def normalized(name: str) -> str:
+    """Return a distribution's name as packages are compared by it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
