@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 
 from ..core.config import GenerationRequest, ReferenceImage, SamplerChanges
-from ..core.images import prepare_reference_image, read_reference_image
+from ..core.images import read_reference_image
+from ..core.reference import prepare_reference_image
 from ..engine import memory
 from . import blend_export
 from .destination import Destination, find_destination, require_writable

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures of any file format as reference images: sRGB, straight alpha, upright, 8 bits.
+"""Picture files as reference images: sRGB, straight alpha, upright, 8 bits.
 
 Limits are checked before a picture is decoded, so that a small file cannot fill the memory.
 """
@@ -16,12 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .config import ReferenceImage
 from .errors import ImageInputError
-from .subject import Box, bounding_box, find_background
 
 MIN_SIDE = 32
 """Pixels; a smaller picture shows nothing that an image model could use."""
@@ -29,11 +27,6 @@ MAX_PIXELS = 100_000_000
 """Larger pictures are refused: decoded, they would take half a gigabyte and more."""
 MAX_SIDE = 2048
 """Pixels; larger pictures are reduced to it, and image models look at 224."""
-
-MIN_SUBJECT_SIDE = 16
-"""Pixels of the object itself."""
-MARGIN = 0.1
-"""Empty share of the picture on each side of the object."""
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
 """Pillow's names. Not all it reads: some of its formats start other programs."""
@@ -63,54 +56,6 @@ def read_reference_image(path: Path) -> tuple[ReferenceImage, tuple[str, ...]]:
         rgba = _shrink(_to_srgb(upright, source, notes))
         pixels = np.array(rgba, dtype=np.uint8)
     return ReferenceImage(pixels=pixels, source=source), tuple(notes)
-
-
-def prepare_reference_image(image: ReferenceImage) -> tuple[ReferenceImage, tuple[str, ...]]:
-    """Cut out the object and put it in the middle of a square, on a transparent ground.
-
-    The object is what is not transparent or, in an opaque picture, what is not a background of
-    one colour. A picture with another background is only made square.
-
-    Returns:
-        The prepared picture, and a sentence if the background was kept.
-
-    Raises:
-        ImageInputError: there is nothing to see in the picture.
-    """
-    pixels = image.pixels.copy()
-    if (pixels[:, :, 3] < _OPAQUE).any():
-        is_subject = pixels[:, :, 3] >= _VISIBLE
-        if not is_subject.any():
-            raise ImageInputError(image.source, "it is completely transparent")
-    else:
-        background = find_background(pixels[:, :, :3])
-        if background is None:
-            box = Box(0, pixels.shape[0], 0, pixels.shape[1])
-            note = f"the background of {image.source} is not uniform, so it was kept: cut it out"
-            return _squared(image, pixels, box, margin=0.0), (note,)
-        is_subject = ~background
-        pixels[background, 3] = 0
-    found = bounding_box(is_subject)
-    if found is None or found.longest < MIN_SUBJECT_SIDE:
-        raise ImageInputError(image.source, "it shows nothing but its background")
-    return _squared(image, pixels, found, margin=MARGIN), ()
-
-
-_OPAQUE, _VISIBLE = 250, 13
-"""Alpha from which a pixel hides what is behind it, and from which it is seen at all."""
-
-
-def _squared(
-    image: ReferenceImage, pixels: NDArray[np.uint8], box: Box, *, margin: float
-) -> ReferenceImage:
-    cropped = pixels[box.top : box.bottom, box.left : box.right]
-    height, width = cropped.shape[:2]
-    side = round(box.longest / (1.0 - 2.0 * margin))
-    canvas = np.zeros((side, side, 4), dtype=np.uint8)
-    canvas[:, :, :3] = 255  # Seen by programs that ignore alpha.
-    top, left = (side - height) // 2, (side - width) // 2
-    canvas[top : top + height, left : left + width] = cropped
-    return ReferenceImage(pixels=canvas, source=image.source)
 
 
 @contextmanager

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a picture shows, told from a background of one colour. Arrays only."""
+"""What a picture shows, told from a background of one colour, and what is wrong with it.
+
+Arrays only: no file formats, no Blender.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +21,21 @@ COLOR_TOLERANCE = 20
 
 MAX_FLOODS = 100
 """Bends that a background may have; the rest of a maze counts as the object."""
+
+CUT_SHARE = 0.2
+"""Of an object's extent along an edge, from which it is cut off; a round one may touch the edge."""
+CLEAR_SIDE = 96
+"""Pixels of an object that shows its details; image models look at 224."""
+RIVAL_SHARE = 0.25
+"""Of the largest thing, from which another one beside it is an object of its own."""
+
+_MAX_THINGS = 12
+"""A picture with more things than that is known by its largest ones."""
+_GRID_SIDE = 96
+"""Cells of the coarse picture in which things are counted; nearer than a cell they are one."""
+
+Fault = Literal["busy background", "cut off", "small", "several"]
+"""Why a picture may not work well as a reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +85,62 @@ def bounding_box(is_subject: NDArray[np.bool_]) -> Box | None:
     if not len(rows):
         return None
     return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+
+
+def find_faults(is_subject: NDArray[np.bool_], box: Box, *, scale: int = 1) -> tuple[Fault, ...]:
+    """Return what is wrong with an object that was told from its background.
+
+    Args:
+        is_subject: [H, W].
+        box: its `bounding_box`.
+        scale: how many pixels of the picture were made one of these.
+    """
+    faults: list[Fault] = []
+    if _is_cut_off(is_subject, box):
+        faults.append("cut off")
+    if box.longest * scale < CLEAR_SIDE:
+        faults.append("small")
+    if _count_things(is_subject[box.top : box.bottom, box.left : box.right]) > 1:
+        faults.append("several")
+    return tuple(faults)
+
+
+def _is_cut_off(is_subject: NDArray[np.bool_], box: Box) -> bool:
+    height, width = is_subject.shape
+    rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+    edges = (
+        (box.top == 0, is_subject[0, columns]),
+        (box.bottom == height, is_subject[-1, columns]),
+        (box.left == 0, is_subject[rows, 0]),
+        (box.right == width, is_subject[rows, -1]),
+    )
+    # A cut-out that touches all four edges was cropped to its own size.
+    if all(is_touched for is_touched, _ in edges):
+        return False
+    return any(is_touched and edge.mean() >= CUT_SHARE for is_touched, edge in edges)
+
+
+def _count_things(is_subject: NDArray[np.bool_]) -> int:
+    """Count what does not hang together, leaving out what is small beside the largest."""
+    cells = _cells(is_subject)
+    areas: list[float] = []
+    rest = cells > 0.0
+    while rest.any() and len(areas) < _MAX_THINGS:
+        seed = np.zeros_like(rest)
+        seed.flat[int(np.argmax(rest))] = True
+        thing = _flood(rest, seed)
+        areas.append(float(cells[thing].sum()))
+        rest = rest & ~thing
+    return sum(area >= RIVAL_SHARE * max(areas) for area in areas)
+
+
+def _cells(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return how much of each cell of a coarse grid is set, [<= 96, <= 96]."""
+    step = -(-max(mask.shape) // _GRID_SIDE)
+    sums = mask.astype(np.float32)
+    for axis in (0, 1):
+        sums = np.add.reduceat(sums, np.arange(0, mask.shape[axis], step), axis=axis)
+    return sums
 
 
 def _squares(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -269,7 +269,7 @@ def test_a_bad_picture_is_answered_in_one_sentence(maquette, tmp_path, save, par
 
 
 def test_an_animated_picture_is_used_with_a_warning(maquette, tmp_path):
-    first = Image.fromarray(np.eye(64, dtype=np.uint8) * 255)
+    first = Image.fromarray(np.pad(np.eye(100, dtype=np.uint8) * 255, 20))
     first.save(tmp_path / "a.gif", save_all=True, append_images=[first.rotate(90)])
 
     words = ("--image", str(tmp_path / "a.gif"), "--pack", "shap-e", "--json")

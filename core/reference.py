@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A picture made ready for an image model: the object alone, in the middle of a square.
+
+Arrays only. Files are read by `core.images`, Blender's own images by the operators.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import ReferenceImage
+from .errors import ImageInputError
+from .pixels import shrink
+from .subject import Box, Fault, bounding_box, find_background, find_faults
+
+WORK_SIDE = 384
+"""Pixels in which an object is looked for; image models look at 224."""
+MIN_SUBJECT_SIDE = 16
+"""Pixels of the object itself."""
+MARGIN = 0.1
+"""Empty share of the picture on each side of the object."""
+
+_SURROUNDING = 0.05
+"""Of an object's size, what is looked at around it."""
+_OPAQUE, _VISIBLE = 250, 13
+"""Alpha from which a pixel hides what is behind it, and from which it is seen at all."""
+
+_TRANSPARENT = "it is completely transparent"
+_EMPTY = "it shows nothing but its background"
+
+_NOTES: dict[Fault, str] = {
+    "busy background": "the background of {} is not uniform, so it was kept: cut it out",
+    "cut off": "the object in {} is cut off by the edge: use a picture that shows all of it",
+    "small": "the object in {} has few pixels: use a larger picture",
+    "several": "{} shows several objects: crop it to one",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImage:
+    """A picture as an image model will get it, and why it may not work well."""
+
+    image: ReferenceImage
+    faults: tuple[Fault, ...]
+
+
+def prepare_reference_image(image: ReferenceImage) -> tuple[ReferenceImage, tuple[str, ...]]:
+    """Do as `prepare` does, with the faults as sentences for the command line."""
+    prepared = prepare(image)
+    return prepared.image, tuple(_NOTES[fault].format(image.source) for fault in prepared.faults)
+
+
+def prepare(image: ReferenceImage) -> PreparedImage:
+    """Cut out the object and put it in the middle of a square, on a transparent ground.
+
+    The object is what is not transparent or, in an opaque picture, what is not a background of
+    one colour. A picture with another background is only made square.
+
+    Raises:
+        ImageInputError: there is nothing to see in the picture.
+    """
+    scale = _scale_to_work(image.pixels)
+    pixels = shrink(image.pixels, scale)
+    is_subject = _find_subject(pixels)
+    if is_subject is None:
+        whole = Box(0, pixels.shape[0], 0, pixels.shape[1])
+        return PreparedImage(_squared(image, pixels, whole, margin=0.0), ("busy background",))
+    box = bounding_box(is_subject)
+    if box is None or box.longest * scale < MIN_SUBJECT_SIDE:
+        is_clear = bool((pixels[:, :, 3] < _VISIBLE).all())
+        raise ImageInputError(image.source, _TRANSPARENT if is_clear else _EMPTY)
+    faults = find_faults(is_subject, box, scale=scale)
+    if scale > 1:
+        pixels, is_subject, box = _look_closer(image.pixels, box, scale) or (
+            pixels,
+            is_subject,
+            box,
+        )
+    cut = pixels.copy()
+    cut[~is_subject, 3] = 0
+    return PreparedImage(_squared(image, cut, box, margin=MARGIN), faults)
+
+
+def _scale_to_work(pixels: NDArray[np.uint8]) -> int:
+    return -(-max(pixels.shape[:2]) // WORK_SIDE)
+
+
+def _find_subject(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """Return where the object is, [H, W], or None before a background of many colours."""
+    if (pixels[:, :, 3] < _OPAQUE).any():
+        return pixels[:, :, 3] >= _VISIBLE
+    background = find_background(pixels[:, :, :3])
+    return None if background is None else ~background
+
+
+def _look_closer(
+    pixels: NDArray[np.uint8], box: Box, scale: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], Box] | None:
+    """Look at an object again, in as many of its pixels as the work allows.
+
+    Args:
+        pixels: the whole picture, [H, W, 4].
+        box: where the object is, in blocks of `scale` pixels.
+
+    Returns:
+        The pixels around the object, where the object is in them, and its box; None if that is
+        no more to be told from its background.
+    """
+    height, width = pixels.shape[:2]
+    pad = round(_SURROUNDING * box.longest * scale) + 2 * scale
+    around = pixels[
+        max(0, box.top * scale - pad) : min(height, box.bottom * scale + pad),
+        max(0, box.left * scale - pad) : min(width, box.right * scale + pad),
+    ]
+    around = shrink(around, _scale_to_work(around))
+    is_subject = _find_subject(around)
+    found = None if is_subject is None else bounding_box(is_subject)
+    if is_subject is None or found is None:
+        return None
+    return around, is_subject, found
+
+
+def _squared(
+    image: ReferenceImage, pixels: NDArray[np.uint8], box: Box, *, margin: float
+) -> ReferenceImage:
+    cropped = pixels[box.top : box.bottom, box.left : box.right]
+    height, width = cropped.shape[:2]
+    side = round(box.longest / (1.0 - 2.0 * margin))
+    canvas = np.zeros((side, side, 4), dtype=np.uint8)
+    canvas[:, :, :3] = 255  # Seen by programs that ignore alpha.
+    top, left = (side - height) // 2, (side - width) // 2
+    canvas[top : top + height, left : left + width] = cropped
+    return ReferenceImage(pixels=canvas, source=image.source)
