@@ -32,7 +32,7 @@ RIVAL_SHARE = 0.25
 _MAX_THINGS = 12
 """A picture with more things than that is known by its largest ones."""
 _GRID_SIDE = 96
-"""Cells of the coarse picture in which things are counted; nearer than a cell they are one."""
+"""Cells of the coarse picture in which things are counted; nearer than two cells they are one."""
 
 Fault = Literal["busy background", "cut off", "small", "several"]
 """Why a picture may not work well as a reference."""
@@ -124,7 +124,7 @@ def _count_things(is_subject: NDArray[np.bool_]) -> int:
     """Count what does not hang together, leaving out what is small beside the largest."""
     cells = _cells(is_subject)
     areas: list[float] = []
-    rest = cells > 0.0
+    rest = _grown(cells > 0.0)  # Steps go along the axes, and what is thin may be diagonal.
     while rest.any() and len(areas) < _MAX_THINGS:
         seed = np.zeros_like(rest)
         seed.flat[int(np.argmax(rest))] = True
@@ -141,6 +141,15 @@ def _cells(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     for axis in (0, 1):
         sums = np.add.reduceat(sums, np.arange(0, mask.shape[axis], step), axis=axis)
     return sums
+
+
+def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the mask with all neighbours of what is set."""
+    grown = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), dtype=np.bool_)
+    for row in range(3):
+        for column in range(3):
+            grown[row : row + mask.shape[0], column : column + mask.shape[1]] |= mask
+    return grown[1:-1, 1:-1]
 
 
 def _squares(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

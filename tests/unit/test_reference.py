@@ -115,6 +115,7 @@ def test_a_line_drawing_is_an_object_too():
 
     prepared = prepare(picture(rgb))
 
+    assert prepared.faults == ()
     assert (prepared.image.pixels[:, :, 3] > 0).sum() == 160
 
 
