@@ -18,11 +18,8 @@ import torch
 from torch import Tensor
 
 from .checkpoint.pack_layout import read_layout
-from .config import GenerationRequest, SamplerConfig
+from .config import GenerationRequest, Likeness, SamplerConfig
 from .device import choose_device, choose_dtype, limit_threads, translate_memory_errors
-from .diffusion.denoiser import WatchedDenoiser, guided_denoiser
-from .diffusion.samplers import SAMPLERS
-from .diffusion.schedule import exp_alphas_cumprod, sampling_sigmas
 from .errors import CancelledError
 from .mesh import GenerationRecord, GenerationResult
 from .meshing import mesh_from_field
@@ -31,6 +28,8 @@ from .naming import object_name
 from .pack import read_manifest
 from .preview import OnPreview, Pace, Previewer
 from .prior.transformer import LatentPrior
+from .sampling import latent_of, sample_latent
+from .thumbnail import render_thumbnail
 from .version import VERSION
 
 logger = logging.getLogger(__name__)
@@ -124,8 +123,12 @@ def generate(
         on_progress("Reading the prompt", 0.0)
         with clock.stage("condition"):
             condition = models.condition(request)
+        with clock.stage("sample"):
+            earlier = _earlier_latent(request, models, prior, condition, on_progress, cancel)
         for index in range(request.count):
-            variant = _Variant(request, models, prior, condition, index, on_progress, cancel)
+            variant = _Variant(
+                request, models, prior, condition, earlier, index, on_progress, cancel
+            )
             record = _record(request, models.sampler(request), index, pack_hash, device, prior)
             yield variant.run(clock, record, on_preview)
             clock = _Clock()
@@ -158,9 +161,16 @@ def _record(
             "device": device.type,
             # As used, which for a native pack on a CPU is always fp32.
             "precision": _PRECISION_NAMES[prior.latent_in.weight.dtype],
-        },
+        }
+        | _likeness_settings(request.like),
         version=VERSION,
     )
+
+
+def _likeness_settings(like: Likeness | None) -> dict[str, str | int | float]:
+    if like is None:
+        return {}
+    return {"like_seeds": " ".join(map(str, like.seeds)), "like_strength": like.strength}
 
 
 class _Variant:
@@ -172,6 +182,7 @@ class _Variant:
         models: PackModels,
         prior: LatentPrior,
         condition: Condition,
+        earlier: Tensor | None,
         index: int,
         on_progress: OnProgress,
         cancel: threading.Event,
@@ -180,6 +191,7 @@ class _Variant:
         self._models = models
         self._prior = prior
         self._condition = condition
+        self._earlier = earlier
         self._index = index
         self._on_progress = on_progress
         self._cancel = cancel
@@ -198,6 +210,8 @@ class _Variant:
                 record.seed,
                 on_step=lambda done, total: self._report("Sampling", 0.7 * done / total),
                 on_estimate=previewer.after_step if previewer else None,
+                earlier=self._earlier,
+                strength=self._request.like.strength if self._request.like else 1.0,
             )
         with clock.stage("field"):
             field = self._models.decoder.field(latent)
@@ -211,12 +225,15 @@ class _Variant:
             report=lambda stage, fraction: self._report(stage, 0.7 + 0.3 * fraction),
             on_surface=previewer.after_surface if previewer else None,
         )
+        with clock.stage("thumbnail"):
+            thumbnail = render_thumbnail(mesh)
         return GenerationResult(
             name=name,
             mesh=mesh,
             record=record,
             stage_seconds=clock.seconds,
             warnings=(*self._condition.warnings, *notes),
+            thumbnail=thumbnail,
         )
 
     def _previewer(self, name: str, record: GenerationRecord, on_preview: OnPreview) -> Previewer:
@@ -239,54 +256,26 @@ class _Variant:
         self._on_progress(label, (self._index + fraction) / count)
 
 
-def sample_latent(
+@torch.inference_mode()
+def _earlier_latent(
+    request: GenerationRequest,
+    models: PackModels,
     prior: LatentPrior,
-    condition: Tensor,
-    sampler: SamplerConfig,
-    seed: int,
-    *,
-    on_step: Callable[[int, int], None],
-    on_estimate: Callable[[int, int, Tensor], None] | None = None,
-) -> Tensor:
-    """Draw one latent.
-
-    Args:
-        prior: text or image prior.
-        condition: condition tokens, [1, T, E]; zeros of the same shape stand for no condition.
-        sampler: steps, guidance and noise range.
-        seed: of the initial noise, which is drawn on the CPU so that devices agree.
-        on_step: progress and cancellation hook.
-        on_estimate: called after `on_step` with its arguments and the denoiser's current
-            estimate of the clean latent, [L, C].
-
-    Returns:
-        The latent, fp32, [L, C].
-    """
-    spec = prior.spec
-    sigmas = sampling_sigmas(sampler, num_timesteps=spec.num_timesteps, rate=spec.schedule_rate)
-    denoise = guided_denoiser(
+    condition: Condition,
+    on_progress: OnProgress,
+    cancel: threading.Event,
+) -> Tensor | None:
+    """Return the latent that the results should be like, [L, C], if there is one."""
+    if request.like is None:
+        return None
+    on_progress("Recalling the earlier result", 0.0)
+    return latent_of(
         prior,
-        condition,
-        torch.zeros_like(condition),
-        sampler.guidance_scale,
-        convention=sampler.convention,
-        alphas_cumprod=exp_alphas_cumprod(
-            spec.num_timesteps, rate=spec.schedule_rate, convention=sampler.convention
-        ),
+        condition.tokens,
+        models.sampler(request),
+        request.like,
+        on_step=lambda done, total: _raise_if_set(cancel),
     )
-    generator = torch.Generator("cpu").manual_seed(seed)
-    noise = torch.randn(1, spec.num_latents, spec.channels, generator=generator)
-    x = noise.to(condition.device) * float(sigmas[0])
-    if on_estimate is None:
-        return SAMPLERS[sampler.method](denoise, x, sigmas, on_step=on_step)[0]
-    watched, show = WatchedDenoiser(denoise), on_estimate
-
-    def step(done: int, total: int) -> None:
-        on_step(done, total)
-        if watched.latest is not None:
-            show(done, total, watched.latest[0])
-
-    return SAMPLERS[sampler.method](watched, x, sigmas, on_step=step)[0]
 
 
 class _Resident:

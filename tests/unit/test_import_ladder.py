@@ -17,19 +17,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "addon_utils"}
+BLENDER = {"bpy", "blf", "bmesh", "mathutils", "gpu", "addon_utils"}
 BORDER = {
     "core.config",
     "core.errors",
+    "core.history",
     "core.mesh",
     "core.pixels",
     "core.reference",
     "core.subject",
     "core.thumbnail",
+    "core.version",
     "core.worker",
 }
 """What both sides of the border import: no torch, no Blender."""
-COMPOSITION = {"core.meshing", "core.models", "core.pipeline", "core.preview"}
+COMPOSITION = {"core.meshing", "core.models", "core.pipeline", "core.preview", "core.sampling"}
 """The only modules of core that see two sibling packages; nothing below imports them."""
 SIBLINGS = {
     "core.checkpoint",
