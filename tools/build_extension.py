@@ -25,9 +25,11 @@ ALLOWED = {
     "blender_manifest.toml",
     "core",
     "engine",
+    "engine",
     "operators",
     "packs",
     "panels",
+    "translations",
     "weights",
     "weights_fetch.py",
 }
