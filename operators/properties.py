@@ -85,7 +85,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     )
     use_guidance: BoolProperty(
         name="Set Guidance",
-        description="Use your own guidance instead of the one that the model pack is made for",
+        description="Use your own guidance instead of the one that the model is made for",
     )
     guidance: FloatProperty(
         name="Guidance",
@@ -130,7 +130,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         max=config.MAX_SEED,
     )
     random_seed: BoolProperty(
-        name="New Seed Each Time",
+        name="New Each Time",
         description="Draw another seed whenever Generate is pressed",
     )
     count: IntProperty(
@@ -199,7 +199,6 @@ def request_of(settings: MaquetteSettings, preferences=None) -> config.Generatio
         InvalidRequestError: a value cannot be used, such as a prompt without words.
     """
     guidance = settings.guidance if settings.use_guidance else None
-    device = settings.device if settings.device != "PREFERENCES" else None
     return config.GenerationRequest(
         prompt=settings.prompt if settings.source == "TEXT" else "",
         pack=settings.pack,
@@ -209,10 +208,18 @@ def request_of(settings: MaquetteSettings, preferences=None) -> config.Generatio
         resolution=settings.resolution,
         texture_size=settings.texture_size,
         target_size=settings.target_size,
-        reserved_cores=getattr(preferences, "reserved_cores", 1),  # The window keeps one.
-        device=(device or getattr(preferences, "device", DEFAULTS.device)).lower(),
-        precision=getattr(preferences, "precision", DEFAULTS.precision).lower(),
+        **machine_of(settings, preferences),
     )
+
+
+def machine_of(settings: MaquetteSettings, preferences=None) -> dict[str, str | int]:
+    """Return the part of a request that is about this computer, whatever is made."""
+    device = settings.device if settings.device != "PREFERENCES" else None
+    return {
+        "reserved_cores": getattr(preferences, "reserved_cores", 1),  # The window keeps one.
+        "device": (device or getattr(preferences, "device", DEFAULTS.device)).lower(),
+        "precision": getattr(preferences, "precision", DEFAULTS.precision).lower(),
+    }
 
 
 def show_record(settings: MaquetteSettings, record: dict) -> None:
