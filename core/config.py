@@ -65,6 +65,11 @@ class SamplerConfig:
                 f"need 0 < sigma_min < sigma_max, got {self.sigma_min} and {self.sigma_max}"
             )
 
+    @property
+    def num_evaluations(self) -> int:
+        """How often the sampler calls its denoiser on noise levels that end in 0."""
+        return 2 * self.num_steps - 1 if self.method == "heun" else self.num_steps
+
     @classmethod
     def published(cls) -> SamplerConfig:
         """Return the settings of OpenAI's text-to-3D notebook: 127 guided evaluations."""

@@ -103,11 +103,6 @@ SAMPLERS: dict[SamplerName, Sampler] = {
 }
 
 
-def num_evaluations(method: SamplerName, num_steps: int) -> int:
-    """Return how often a sampler calls its denoiser on noise levels that end in 0."""
-    return 2 * num_steps - 1 if method == "heun" else num_steps
-
-
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
     """What the denoiser answered at one noise level."""

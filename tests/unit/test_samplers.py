@@ -10,7 +10,7 @@ import pytest
 import torch
 from maquette.core.config import SamplerConfig, SamplerName
 from maquette.core.diffusion.denoiser import Denoiser
-from maquette.core.diffusion.samplers import SAMPLERS, num_evaluations
+from maquette.core.diffusion.samplers import SAMPLERS
 from maquette.core.diffusion.schedule import karras_sigmas, sampling_sigmas
 from maquette.tests.analytic_diffusion import (
     GuidedMixture,
@@ -125,15 +125,13 @@ def test_evaluations_are_as_many_as_announced(method: SamplerName, num_steps: in
     sigmas = karras_sigmas(num_steps)
     SAMPLERS[method](denoise, unit_noise(dtype=torch.float32), sigmas, on_step=ignore_step)
 
-    assert len(calls) == num_evaluations(method, num_steps)
+    assert len(calls) == SamplerConfig(method=method, num_steps=num_steps).num_evaluations
     assert {(sigma.shape, sigma.dtype) for sigma in calls} == {(torch.Size([3]), torch.float32)}
 
 
 def test_the_published_sampler_takes_127_evaluations_and_the_default_24() -> None:
-    published, default = SamplerConfig.published(), SamplerConfig()
-
-    assert num_evaluations(published.method, published.num_steps) == 127
-    assert num_evaluations(default.method, default.num_steps) == 24
+    assert SamplerConfig.published().num_evaluations == 127
+    assert SamplerConfig().num_evaluations == 24
 
 
 @EVERY_SAMPLER
