@@ -54,7 +54,8 @@ def refresh(context) -> None:
 def _look(info: weights_fetch.PackInfo, source: str, folder) -> tuple[str, str]:
     part = PART_OF_SOURCE[source]
     if part not in info.parts:
-        return "NO_MODEL", iface_("It has no model for images")
+        others = [each.title for each in weights_fetch.PACKS.values() if part in each.parts]
+        return "NO_MODEL", iface_("It takes no images: choose {model}").format(model=others[0])
     state = weights_fetch.pack_state(info.id, folder, (part,))
     if state.status == "ready":
         return "READY", iface_("Ready")

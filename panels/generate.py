@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import bpy
 
-from .wrapping import draw_text
+from .wrapping import draw_text, wrap
 
+PROMPT_EXTRAS = 26
+"""Pixels of the icon and the cross in the prompt's field, beyond those of a text in a box."""
 PACK_ICONS = {"READY": "CHECKMARK", "MISSING": "IMPORT", "DAMAGED": "ERROR", "NO_MODEL": "INFO"}
 
 
@@ -26,7 +28,7 @@ class MAQUETTE_PT_generate(SidebarPanel, bpy.types.Panel):
     def draw(self, context):
         layout = self.layout
         settings = context.scene.maquette
-        _draw_source(layout, settings)
+        _draw_source(layout, context, settings)
         _draw_pack(layout, context, settings)
 
         row = layout.row(align=True)
@@ -43,7 +45,7 @@ class MAQUETTE_PT_generate(SidebarPanel, bpy.types.Panel):
         _draw_button(layout, context, settings)
 
 
-def _draw_source(layout, settings):
+def _draw_source(layout, context, settings):
     column = layout.column()
     row = column.row(align=True)
     row.prop(settings, "source", expand=True)
@@ -51,6 +53,9 @@ def _draw_source(layout, settings):
         row = column.row()
         row.scale_y = 1.2
         row.prop(settings, "prompt", text="", icon="TEXT", placeholder="A red chair")
+        if len(wrap(context, settings.prompt, PROMPT_EXTRAS)) > 1:
+            # The field shows its beginning and its end only.
+            draw_text(column, context, settings.prompt)
         return
     image = settings.image
     if image is not None and image.preview is not None:
@@ -58,9 +63,13 @@ def _draw_source(layout, settings):
     column.template_ID(settings, "image", open="image.open")
 
 
-def _draw_pack(layout, context, settings):
+def _pack_state(context, settings):
     states = context.window_manager.maquette_sidebar.pack_states
-    state = states.get(f"{settings.pack} {settings.source}")
+    return states.get(f"{settings.pack} {settings.source}")
+
+
+def _draw_pack(layout, context, settings):
+    state = _pack_state(context, settings)
     column = layout.column(align=True)
     column.prop(settings, "pack", text="")
     if state is not None:
@@ -69,10 +78,13 @@ def _draw_pack(layout, context, settings):
 
 def _draw_button(layout, context, settings):
     status = context.window_manager.maquette
+    state = _pack_state(context, settings)
     column = layout.column()
     row = column.row()
     row.scale_y = 1.6
     row.operator("maquette.generate", text="Generate", icon="MESH_DATA")
+    if state is not None and state.kind != "READY":
+        return  # It stands at the model.
     if settings.hindrance:
         draw_text(column, context, settings.hindrance, icon="INFO")
     elif status.estimate and not status.is_running:
@@ -96,9 +108,10 @@ class MAQUETTE_PT_advanced(SidebarPanel, bpy.types.Panel):
         column.prop(settings, "steps")
         row = column.row(heading="Guidance")
         row.prop(settings, "use_guidance", text="")
-        value = row.row()
-        value.enabled = settings.use_guidance
-        value.prop(settings, "guidance", text="")
+        if settings.use_guidance:
+            row.prop(settings, "guidance", text="")
+        else:
+            row.label(text="As the Model Says")
         column.prop(settings, "resolution")
         column.prop(settings, "texture_size")
         row = column.row()

@@ -7,7 +7,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from .generate import SidebarPanel
-from .wrapping import draw_text
+from .wrapping import draw_message, draw_text
 
 MAX_ROWS = 5
 
@@ -69,17 +69,13 @@ class MAQUETTE_PT_message(SidebarPanel, bpy.types.Panel):
 
     def draw(self, context):
         status = context.window_manager.maquette
+        layout = self.layout
         if status.error:
-            box = self.layout.box()
-            draw_text(box, context, status.error, icon="ERROR", alert=True)
-            row = box.row(align=True)
+            box = draw_message(layout, context, status.error, icon="ERROR", message="ERROR")
             if status.report:
-                row.operator("maquette.copy_report", icon="COPYDOWN")
-            row.operator("maquette.dismiss", text="Dismiss").message = "ERROR"
+                box.operator("maquette.copy_report", icon="COPYDOWN")
         if status.warning:
-            box = self.layout.box()
-            draw_text(box, context, status.warning, icon="INFO")
-            box.operator("maquette.dismiss", text="Dismiss").message = "WARNING"
+            draw_message(layout, context, status.warning, icon="INFO", message="WARNING")
 
 
 class MAQUETTE_UL_jobs(bpy.types.UIList):
@@ -130,7 +126,7 @@ class MAQUETTE_PT_jobs(SidebarPanel, bpy.types.Panel):
         )
         if 0 <= status.active_job < len(status.jobs):
             _draw_failure(layout, context, status.jobs[status.active_job])
-        if any(job.state not in {"WAITING", "RUNNING"} for job in status.jobs):
+        if sum(job.state not in {"WAITING", "RUNNING"} for job in status.jobs) > 1:
             layout.operator("maquette.jobs_clear", text="Clear Ended")
 
 
@@ -139,7 +135,9 @@ def _draw_failure(layout, context, job):
     if job.state != "FAILED" or job.error == context.window_manager.maquette.error:
         return
     box = layout.box()
-    draw_text(box, context, job.error, icon="ERROR", alert=True)
+    lines = box.column()
+    lines.alert = True
+    draw_text(lines, context, job.error, icon="ERROR")
     if job.report:
         box.operator("maquette.copy_report", icon="COPYDOWN").job_id = job.job_id
 

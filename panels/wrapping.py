@@ -13,24 +13,42 @@ ICON = 20
 """Pixels of an icon before the text."""
 
 
-def draw_text(layout, context, text: str, *, icon: str = "NONE", alert: bool = False) -> None:
-    """Add a text below one another, its icon before the first line."""
+def draw_text(layout, context, text: str, *, icon: str = "NONE", reserved: int = 0) -> None:
+    """Add a text over several lines, its icon before the first.
+
+    Args:
+        layout: of a panel or a box in it.
+        context: its region says how wide a line is.
+        text: translated already.
+        icon: of Blender's own.
+        reserved: pixels of the line, at a scale of 1, that something else takes.
+    """
     column = layout.column(align=True)
-    column.alert = alert
-    for number, line in enumerate(wrap(context, text, has_icon=icon != "NONE")):
-        row = column.row()
-        # The lines are parts of a sentence that was translated as a whole.
-        follower = "BLANK1" if icon != "NONE" else "NONE"
-        row.label(text=line, icon=follower if number else icon, translate=False)
+    has_icon = icon != "NONE"
+    for number, line in enumerate(wrap(context, text, reserved + (ICON if has_icon else 0))):
+        column.label(text=line, icon="BLANK1" if number and has_icon else icon, translate=False)
 
 
-def wrap(context, text: str, *, has_icon: bool = False) -> list[str]:
+def draw_message(layout, context, text: str, *, icon: str, message: str):
+    """Add a box with a text and a button that dismisses it; return the box."""
+    box = layout.box()
+    row = box.row(align=True)
+    lines = row.column()
+    lines.alert = icon == "ERROR"
+    draw_text(lines, context, text[:1].upper() + text[1:], icon=icon, reserved=ICON)
+    button = row.column()
+    button.emboss = "NONE"
+    button.operator("maquette.dismiss", text="", icon="X").message = message
+    return box
+
+
+def wrap(context, text: str, reserved: int = 0) -> list[str]:
     """Break a text into lines that fit the region it is drawn in."""
     preferences = context.preferences
     scale = preferences.system.ui_scale or 1.0  # 0 without a window.
     blf.size(0, preferences.ui_styles[0].widget.points * scale)
     region_width = context.region.width if context.region else DEFAULT_WIDTH * scale
-    width = region_width - scale * (MARGINS + (ICON if has_icon else 0))
+    width = region_width - scale * (MARGINS + reserved)
     return _break(text, max(width, 3 * ICON * scale))
 
 
