@@ -14,7 +14,9 @@ from . import (
     seed,
     sidebar,
     status,
+    variants,
 )
+from .variants import choosing
 
 CLASSES = (
     *properties.CLASSES,
@@ -25,8 +27,9 @@ CLASSES = (
     *history_operators.CLASSES,
     *report.CLASSES,
     *seed.CLASSES,
+    *choosing.CLASSES,
 )
-WITH_MORE = (jobs, sidebar)
+WITH_MORE = (jobs, sidebar, variants)
 """Modules that need more than their classes: register() and unregister()."""
 
 
