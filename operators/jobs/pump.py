@@ -4,122 +4,154 @@
 from __future__ import annotations
 
 import logging
-import traceback
+import time
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from ...core.errors import CancelledError
 from ...core.worker import Done, Failed, Preview, Progress, Variant, Worker
-from .. import events, messages, status
-from . import landing, queue
+from .. import events, messages, report, status
+from . import host, landing, queue
 from .queue import Job
 from .task import Task
 
 logger = logging.getLogger(__name__)
 
 INTERVAL = 0.1  # Seconds between two looks at the queue.
-
-
-def has_event_loop() -> bool:
-    """Tell whether timers fire at all; they never do in background mode."""
-    return not bpy.app.background
+PATIENCE = 0.5  # Seconds that a cancelled job is given before its thread is left to itself.
 
 
 def start() -> None:
     """See to it that the queue is worked off; without a window return when it is."""
-    if not has_event_loop():
+    _start_next()
+    if not host.has_event_loop():
         while tick() is not None:
             _wait()
-    else:
-        tick()
-        if not bpy.app.timers.is_registered(tick):
-            bpy.app.timers.register(tick, first_interval=INTERVAL, persistent=True)
+    elif not bpy.app.timers.is_registered(tick):
+        bpy.app.timers.register(tick, first_interval=INTERVAL, persistent=True)
 
 
 def _wait() -> None:
     for job in queue.live:
-        if job.worker is not None and not job.has_worked:
+        if job.is_at_work:
             job.worker.join()
 
 
 def tick() -> float | None:
     """Move every job on; a `bpy.app.timers` callback that ends with the last job."""
+    # An exception is a bug. Blender would print it and drop the timer, and the panel must neither
+    # show a bar that never moves nor stay silent; nor must it stop the other jobs.
     for job in list(queue.live):
         try:
-            _advance(job)
-        except Exception as error:  # noqa: BLE001 - a bug must not stop the other jobs
-            job.error, job.has_worked = error, True
-            job.results.clear()
-            _end(job)
-    if queue.live and not any(job.worker and not job.has_worked for job in queue.live):
-        _start_next()
-    _redraw()
+            if _advance(job):
+                _end(job)
+        except Exception as error:  # noqa: BLE001 - told to the user as a bug, and logged
+            _give_up(job, error)
+    _start_next()
+    _show_summary()
+    host.redraw()
     return INTERVAL if queue.live else None
 
 
-def _start_next() -> None:
-    job = next((job for job in queue.live if job.worker is None and not job.has_worked), None)
-    if job is None:
-        return
-    job.worker = Worker(Task(job.spec.request, job.pack_dir))
-    shown = status.current()
-    status.show_start(shown)
-    entry = status.entry_of(shown, job.job_id)
-    if entry is not None:
-        entry.state, entry.stage = "RUNNING", shown.stage
-        events.call(events.started, entry)
-    job.worker.start()
-
-
-def _advance(job: Job) -> None:
-    if job.worker is not None and not job.has_worked:
+def _advance(job: Job) -> bool:
+    """Do the next piece of a job and tell whether it has ended."""
+    if job.is_at_work:
         _read_messages(job)
-    if job.has_worked and landing.advance(job):
-        _end(job)
+        if job.is_at_work and job.is_cancelled:
+            _leave_to_itself(job)
+    return job.has_worked and landing.advance(job)
 
 
 def _read_messages(job: Job) -> None:
-    shown = status.current()
-    entry = status.entry_of(shown, job.job_id)
+    entry = status.entry_of(status.current(), job.job_id)
+    progress: Progress | None = None
+    preview: Preview | None = None
     while (message := job.worker.poll()) is not None:
         match message:
-            case Progress(stage, fraction) if not job.is_cancelled:
-                status.show_progress(shown, stage, fraction)
-                if entry is not None:
-                    entry.stage, entry.fraction = stage, fraction
-                    events.call(events.progressed, entry)
-            case Preview(preview) if not job.is_cancelled:
-                events.call(events.previewed, entry, preview)
-            case Variant(result) if not job.is_cancelled:
-                job.results.append(result)
             case Done():
                 job.has_worked = True
             case Failed(error):
                 job.has_worked, job.error = True, error
+            case _ if job.is_cancelled:
+                continue
+            case Progress():
+                progress = message
+            case Preview():
+                preview = message
+            case Variant(result):
+                job.results.append(result)
+    if entry is not None and progress is not None:
+        job.stage = progress.stage
+        entry.stage, entry.fraction = progress.stage, progress.fraction
+        status.show_progress(status.current(), progress.stage, progress.fraction)
+        events.call(events.progressed, entry)
+    if entry is not None and preview is not None:
+        events.call(events.previewed, entry, preview.preview)
+
+
+def _leave_to_itself(job: Job) -> None:
+    """End a cancelled job whose thread is at something that cannot be stopped.
+
+    An import, for one. The next worker starts when the thread has ended.
+    """
+    if time.monotonic() - job.cancelled_at >= PATIENCE:
+        queue.stopping.append(job.worker)
+        job.has_worked, job.error = True, CancelledError()
+
+
+def _start_next() -> None:
+    queue.stopping[:] = [worker for worker in queue.stopping if not worker.join(0.0)]
+    if queue.stopping or any(job.is_at_work for job in queue.live):
+        return
+    job = next((job for job in queue.live if job.worker is None and not job.has_worked), None)
+    if job is None:
+        return
+    task = Task(job.spec.request, job.pack_dir)
+    job.worker = Worker.with_previews(task) if events.previewed else Worker(task)
+    job.worker.start()
+    shown = status.current()
+    shown.fraction, shown.seconds_left = 0.0, status.UNKNOWN_TIME
+    if entry := status.entry_of(shown, job.job_id):
+        entry.state, entry.stage = "RUNNING", iface_("Starting")
+        events.call(events.started, entry)
+
+
+def _give_up(job: Job, error: Exception) -> None:
+    landing.discard(job)
+    if job.is_at_work:
+        job.worker.cancel()
+        queue.stopping.append(job.worker)
+    job.error, job.has_worked = error, True
+    _end(job)
 
 
 def _end(job: Job) -> None:
     queue.live.remove(job)
-    error, report = "", ""
-    state = "CANCELLED" if job.is_cancelled or isinstance(job.error, CancelledError) else "DONE"
-    if job.error is not None and state != "CANCELLED":
+    shown = status.current()
+    entry = status.entry_of(shown, job.job_id)
+    was_stopped = job.is_cancelled or isinstance(job.error, CancelledError)
+    state, error, text = "CANCELLED" if was_stopped else "DONE", "", ""
+    if job.error is not None and not was_stopped:
         state, error = "FAILED", messages.for_user(job.error)
-        report = "".join(traceback.format_exception(job.error))
+        text = report.compose(bpy.context, job.spec.request, job.error, job.stage)
+        shown.error, shown.report = error, text
         if messages.is_bug(job.error):
             logger.error("generation failed unexpectedly", exc_info=job.error)
-    shown = status.current()
-    status.show_end(shown, error, report)
-    entry = status.entry_of(shown, job.job_id)
     if entry is not None:
-        entry.state, entry.stage, entry.error, entry.report = state, "", error, report
+        entry.state, entry.stage, entry.error, entry.report = state, "", error, text
         entry.fraction = 1.0 if state == "DONE" else entry.fraction
         events.call(events.ended, entry)
 
 
-def _redraw() -> None:
-    # The sidebars only: a viewport may take longer to draw than the interval of this timer.
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            for region in area.regions:
-                if area.type == "VIEW_3D" and region.type == "UI":
-                    region.tag_redraw()
+def _show_summary() -> None:
+    """Say in one line what all of the jobs are at; what the user can help with comes first."""
+    shown = status.current()
+    if not queue.live:
+        status.show_idle(shown)
+        return
+    shown.is_running = True
+    if hindrance := landing.show_waiting():
+        shown.stage = hindrance
+    elif not any(job.worker for job in queue.live):
+        shown.stage = iface_("Waiting for the cancelled run to stop")
