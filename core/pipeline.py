@@ -134,6 +134,11 @@ def generate(
             clock = _Clock()
 
 
+def has_models() -> bool:
+    """Tell whether a pack is kept in memory; returns at once."""
+    return _resident.is_open
+
+
 def release() -> None:
     """Forget the pack that is kept in memory, and give cached device memory back."""
     _resident.close()
@@ -285,6 +290,10 @@ class _Resident:
         self._lock = threading.Lock()
         self._key: tuple[Path, torch.device, torch.dtype] | None = None
         self._models: PackModels | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._models is not None
 
     def open(self, pack_dir: Path, device: torch.device, dtype: torch.dtype) -> PackModels:
         with self._lock:

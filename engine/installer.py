@@ -145,9 +145,7 @@ def _check(plan: SetupPlan, cancel: threading.Event, log: list[str]) -> str:
 
 def _load_error(last_line: str, status: int) -> EngineLoadError:
     if "WinError 126" in last_line or "c10.dll" in last_line:
-        return EngineLoadError(
-            "Windows lacks a library", "install Microsoft's Visual C++ Redistributable"
-        )
+        return EngineLoadError("Windows lacks a library", "install the Visual C++ Redistributable")
     reason = last_line.strip() or f"Python ended with status {status}"
     return EngineLoadError(reason, "look at the log")
 

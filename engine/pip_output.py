@@ -24,17 +24,17 @@ _REASONS = (
     (
         r"No matching distribution found for (?P<what>\S+)",
         "{what} is not offered there",
-        "choose another PyTorch or index, or look at the log",
+        "choose another build of PyTorch",
     ),
     (
         r"SSLError|CERTIFICATE_VERIFY_FAILED",
-        "a secure connection could not be made",
-        "check the proxy's certificate, or install from a folder of wheels",
+        "the connection is not trusted",
+        "check the certificate of the proxy",
     ),
     (
         r"NewConnectionError|Failed to establish|NameResolution|Connection broken|ReadTimeout"
         r"|ConnectTimeout|Connection aborted|ProxyError|Max retries",
-        "the package index could not be reached",
+        "the index could not be reached",
         "check the connection and try again",
     ),
     (

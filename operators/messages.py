@@ -14,13 +14,14 @@ from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import weights_fetch
 from ..core import errors
+from ..engine import errors as engine
 from ..weights import errors as weights
 
 MAX_CHARACTERS = 90
 BUG = n_("Generation failed because of a bug: see the system console and report it")
 
-EXPECTED = (errors.GenerationError, weights.WeightsError)
-"""What core and weights_fetch raise on purpose."""
+EXPECTED = (errors.GenerationError, weights.WeightsError, engine.EngineError)
+"""What core, weights_fetch and the engine raise on purpose."""
 
 
 def is_bug(error: Exception) -> bool:
@@ -41,10 +42,14 @@ def for_user(error: Exception) -> str:
             return _for_generation(error)
         case weights.WeightsError():
             return _for_weights(error)
+        case engine.EngineError():
+            return _for_engine(error)
         case ImportError() if not is_bug(error):
             name = (error.name or "a package").partition(".")[0]
             return _say(
-                rpt_("Blender's Python cannot load {package}: see Install in Maquette's README"),
+                rpt_(
+                    "Blender's Python cannot load {package}: set up the engine in the preferences"
+                ),
                 package=_clip(name, 20),
             )
         case _:
@@ -168,6 +173,44 @@ def _for_weights(error: weights.WeightsError) -> str:
             )
         case weights.FetchCancelledError():
             return rpt_("The download was stopped: start it again to go on where it was")
+        case _:
+            return rpt_(BUG)
+
+
+def _for_engine(error: engine.EngineError) -> str:
+    match error:
+        case engine.EngineMissingError():
+            return _say(
+                rpt_("Blender's Python lacks {packages}: set up the engine"),
+                packages=_clip(", ".join(error.packages), 36),
+            )
+        case engine.EngineUnsupportedError():
+            return _say(
+                rpt_("There is no PyTorch for {variant} on this computer: choose another"),
+                variant=_clip(error.variant, 24),
+            )
+        case engine.EngineOfflineError():
+            return rpt_("Online access is off: allow it in Preferences, System, or use wheels")
+        case engine.EngineToolError():
+            return _say(
+                rpt_("Cannot find {tool}: {advice}"),
+                tool=_clip(error.tool, 36),
+                advice=_clip(rpt_(error.advice), 38),
+            )
+        case engine.EngineFolderError():
+            return _say(
+                rpt_("Folder {folder}, {reason}: choose another Engine Folder"),
+                folder=_clip(_file(error.folder), 16),
+                reason=_clip(error.reason, 30),
+            )
+        case engine.EngineInstallError() | engine.EngineLoadError():
+            return _say(
+                rpt_("Engine not set up, {reason}: {advice}"),
+                reason=_clip(rpt_(error.reason), 30),
+                advice=_clip(rpt_(error.advice), 38),
+            )
+        case engine.EngineCancelledError():
+            return rpt_("The set-up was stopped: start it again, its downloads are kept")
         case _:
             return rpt_(BUG)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from maquette.core import errors
+from maquette.engine import errors as engine
 from maquette.operators import messages
 from maquette.weights import errors as weights
 
@@ -34,6 +35,14 @@ EXAMPLES = [
     weights.PackFolderError(PATH, LONG),
     weights.PackBusyError(PATH),
     weights.FetchCancelledError(),
+    engine.EngineMissingError(("torch", "safetensors", LONG)),
+    engine.EngineUnsupportedError(LONG, LONG, LONG),
+    engine.EngineOfflineError(),
+    engine.EngineToolError("pip for Blender's Python", "put its wheel into a folder of wheels"),
+    engine.EngineFolderError(PATH, LONG),
+    engine.EngineInstallError(LONG, "check the connection and try again"),
+    engine.EngineLoadError("Windows lacks a library", "install the Visual C++ Redistributable"),
+    engine.EngineCancelledError(),
 ]
 
 
@@ -45,7 +54,7 @@ def tree(base: type[Exception]) -> set[type[Exception]]:
 
 
 def test_no_exception_of_either_tree_is_forgotten():
-    ours = tree(errors.GenerationError) | tree(weights.WeightsError)
+    ours = set().union(*map(tree, messages.EXPECTED))
     raised = {cls for cls in ours if cls.__module__.startswith("maquette.")}
 
     assert raised == {type(example) for example in EXAMPLES}
