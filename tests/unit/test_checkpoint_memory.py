@@ -26,11 +26,13 @@ def kilobytes(field):
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field))
 
+width = 2
+
 def build():
-    return nn.Sequential(*(nn.Linear(2048, 2048, bias=False) for _ in range(12)))
+    return nn.Sequential(*(nn.Linear(width, width, bias=False) for _ in range(12)))
 
 def load(name, dtype):
-    return load_module(build, folder / name, lambda names: KeyMap(holds="", entries=None),
+    return load_module(build, folder / f"{width}-{name}", lambda names: KeyMap(holds="", entries=None),
                        dtype=dtype)
 
 def in_a_fresh_process(task, *args):
@@ -46,17 +48,27 @@ def prepare():
     with torch.device("meta"):
         shapes = {name: t.shape for name, t in build().state_dict().items()}
     state = {name: torch.full(shape, 0.5) for name, shape in shapes.items()}
-    torch.save(state, folder / "full.pt")
-    save_file({name: t.half() for name, t in state.items()}, folder / "half.safetensors")
+    torch.save(state, folder / f"{width}-full.pt")
+    save_file({name: t.half() for name, t in state.items()}, folder / f"{width}-half.safetensors")
 
 def measure(name, dtype):
+    # What torch itself loads on first use, much in a build for GPUs, is not what is measured.
+    global width
+    load(name, dtype)
+    width = 2048
     Path("/proc/self/clear_refs").write_text("5")  # Resets the high-water mark.
     before = kilobytes("VmRSS")
     module = load(name, dtype)
     size = sum(p.numel() * p.element_size() for p in module.parameters())
     print((kilobytes("VmHWM") - before) * 1024 / size)
 
-in_a_fresh_process(prepare)
+def prepare_both():
+    global width
+    prepare()
+    width = 2048
+    prepare()
+
+in_a_fresh_process(prepare_both)
 in_a_fresh_process(measure, "full.pt", torch.float32)
 in_a_fresh_process(measure, "half.safetensors", torch.float32)
 in_a_fresh_process(measure, "full.pt", torch.bfloat16)
