@@ -24,23 +24,31 @@ class MAQUETTE_OT_generate(bpy.types.Operator):
         return True
 
     def execute(self, context):
-        settings = context.scene.maquette
-        if settings.random_seed:
-            properties.draw_seed(settings)
-        try:
-            spec = jobs.JobSpec(
-                request=properties.request_of(settings, packs.preferences(context)),
-                placement=jobs.placement_of(context, settings),
-            )
-            jobs.submit(context, spec)
-        except messages.EXPECTED as error:
-            self.report({"ERROR"}, messages.for_user(error))
-            return {"CANCELLED"}
-        if status_error := context.window_manager.maquette.error:
-            # Only without a window, where the run has already ended.
-            self.report({"ERROR"}, status_error)
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        return start(self, context)
+
+
+def start(operator: bpy.types.Operator, context) -> set[str]:
+    """Submit what the sidebar shows; returns what the operator's `execute` returns."""
+    settings = context.scene.maquette
+    if hindrance := settings.hindrance:
+        operator.report({"ERROR"}, hindrance)
+        return {"CANCELLED"}
+    if settings.random_seed:
+        properties.draw_seed(settings)
+    try:
+        spec = jobs.JobSpec(
+            request=properties.request_of(settings, packs.preferences(context)),
+            placement=jobs.placement_of(context, settings),
+        )
+        jobs.submit(context, spec)
+    except messages.EXPECTED as error:
+        operator.report({"ERROR"}, messages.for_user(error))
+        return {"CANCELLED"}
+    if status_error := context.window_manager.maquette.error:
+        # Only without a window, where the run has already ended.
+        operator.report({"ERROR"}, status_error)
+        return {"CANCELLED"}
+    return {"FINISHED"}
 
 
 CLASSES = (MAQUETTE_OT_generate,)

@@ -63,13 +63,13 @@ def _look(info: weights_fetch.PackInfo, source: str, folder) -> tuple[str, str]:
         return "DAMAGED", iface_("Damaged: install Maquette again")
     if state.status == "damaged":
         return "DAMAGED", iface_("Damaged: fetch it again")
-    size = weights_fetch.describe_bytes(_bytes_to_fetch(info, part, state))
+    size = weights_fetch.describe_bytes(bytes_to_fetch(info, part, state))
     if state.status == "missing":
         return "MISSING", iface_("Not on this machine, {size} to fetch").format(size=size)
     return "MISSING", iface_("Incomplete, {size} to fetch").format(size=size)
 
 
-def _bytes_to_fetch(info: weights_fetch.PackInfo, part: str, state: weights_fetch.PackState) -> int:
+def bytes_to_fetch(info: weights_fetch.PackInfo, part: str, state: weights_fetch.PackState) -> int:
     missing = set(state.missing)
     files = [file for component in info.components_of((part,)) for file in component.files]
     return sum(file.size or 0 for file in files if file.path in missing)
