@@ -32,8 +32,8 @@ def build():
     return nn.Sequential(*(nn.Linear(width, width, bias=False) for _ in range(12)))
 
 def load(name, dtype):
-    return load_module(build, folder / f"{width}-{name}", lambda names: KeyMap(holds="", entries=None),
-                       dtype=dtype)
+    path = folder / f"{width}-{name}"
+    return load_module(build, path, lambda names: KeyMap(holds="", entries=None), dtype=dtype)
 
 def in_a_fresh_process(task, *args):
     # Memory that one task frees would otherwise be there for the next one.
