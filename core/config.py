@@ -120,22 +120,28 @@ class ReferenceImage:
 class Likeness:
     """An earlier result of the same request that new ones should resemble.
 
-    Its latent is made again from its seeds, which give the same one on every device.
+    Its latent is made again from its seeds, which give the same one on every device. If it was
+    itself like another, there is more than one: each changed the latent of those before it.
     """
 
     seeds: tuple[int, ...]
-    """Of the earlier result; more than one if it was itself like another, oldest first."""
-    strength: float = 0.75
-    """Share of noise mixed into the earlier latent: near 0 the same, 1 as if there were none."""
+    """The earlier result's own seed last, those of its ancestors before it, oldest first."""
+    strengths: tuple[float, ...] = (0.75,)
+    """Share of noise mixed into the latent of each: near 0 the same, 1 as if there were none."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.seeds) <= MAX_LIKE_SEEDS:
             raise InvalidRequestError(
                 f"a result can be like 1 to {MAX_LIKE_SEEDS} others, got {len(self.seeds)}"
             )
+        if len(self.strengths) != len(self.seeds):
+            raise InvalidRequestError(
+                f"need a strength for each of {len(self.seeds)} seeds, got {len(self.strengths)}"
+            )
         for seed in self.seeds:
             _require_int("seed", seed, 0, MAX_SEED)
-        _require_finite("strength", self.strength, 0.0, 1.0)
+        for strength in self.strengths:
+            _require_finite("strength", strength, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

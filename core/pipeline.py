@@ -175,7 +175,10 @@ def _record(
 def _likeness_settings(like: Likeness | None) -> dict[str, str | int | float]:
     if like is None:
         return {}
-    return {"like_seeds": " ".join(map(str, like.seeds)), "like_strength": like.strength}
+    return {
+        "like_seeds": " ".join(map(str, like.seeds)),
+        "like_strengths": " ".join(map(str, like.strengths)),
+    }
 
 
 class _Variant:
@@ -216,7 +219,7 @@ class _Variant:
                 on_step=lambda done, total: self._report("Sampling", 0.7 * done / total),
                 on_estimate=previewer.after_step if previewer else None,
                 earlier=self._earlier,
-                strength=self._request.like.strength if self._request.like else 1.0,
+                strength=self._request.like.strengths[-1] if self._request.like else 1.0,
             )
         with clock.stage("field"):
             field = self._models.decoder.field(latent)

@@ -82,15 +82,9 @@ def latent_of(
     """
     first, *others = like.seeds
     latent = sample_latent(prior, condition, sampler, first, on_step=on_step)
-    for seed in others:
+    for seed, strength in zip(others, like.strengths, strict=False):
         latent = sample_latent(
-            prior,
-            condition,
-            sampler,
-            seed,
-            on_step=on_step,
-            earlier=latent,
-            strength=like.strength,
+            prior, condition, sampler, seed, on_step=on_step, earlier=latent, strength=strength
         )
     return latent
 

@@ -22,14 +22,19 @@ from maquette.tests.unit.tiny_native_pack import write_tiny_pack
 
 @pytest.mark.parametrize("seeds", [(), (-1,), (2**31,), (1.5,), tuple(range(MAX_LIKE_SEEDS + 1))])
 def test_unusable_seeds_are_refused(seeds: tuple[int, ...]) -> None:
-    with pytest.raises(InvalidRequestError):
-        Likeness(seeds=seeds)
+    with pytest.raises(InvalidRequestError, match=r"seed|like 1 to"):
+        Likeness(seeds=seeds, strengths=(0.5,) * len(seeds))
+
+
+def test_each_seed_needs_a_strength() -> None:
+    with pytest.raises(InvalidRequestError, match="a strength for each of 2 seeds, got 1"):
+        Likeness(seeds=(1, 2))
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, math.nan, math.inf, True])
 def test_a_strength_outside_its_range_is_refused_with_its_value(strength: float) -> None:
     with pytest.raises(InvalidRequestError, match="strength must be a number from 0 to 1"):
-        Likeness(seeds=(1,), strength=strength)
+        Likeness(seeds=(1,), strengths=(strength,))
 
 
 def test_a_request_starts_from_noise_alone_unless_it_says_otherwise() -> None:
@@ -89,14 +94,14 @@ def test_noise_alone_forgets_the_earlier_latent(gaussian: None) -> None:
 
 def test_a_latent_is_made_again_through_all_its_ancestors(gaussian: None) -> None:
     grandchild = _latent(1)
-    for seed in (2, 3):
-        grandchild = _latent(seed, earlier=grandchild.reshape(64, 64), strength=0.75)
+    for seed, strength in ((2, 0.4), (3, 0.75)):
+        grandchild = _latent(seed, earlier=grandchild.reshape(64, 64), strength=strength)
 
     again = sampling.latent_of(
         GAUSSIAN,
         torch.zeros(1, 1, 4),
         SAMPLER,
-        Likeness(seeds=(1, 2, 3)),
+        Likeness(seeds=(1, 2, 3), strengths=(0.4, 0.75, 0.9)),
         on_step=lambda *_: None,
     )
 
@@ -125,12 +130,12 @@ def _generate(
 
 
 def test_the_record_says_what_a_result_is_like_so_that_it_can_be_repeated(pack: Path) -> None:
-    like = Likeness(seeds=(5, 9), strength=0.6)
+    like = Likeness(seeds=(5, 9), strengths=(0.6, 0.75))
     _, second = _generate(pack, seed=20, count=2, like=like)
     (again,) = _generate(pack, seed=21, like=like)
 
     settings = second.record.settings
-    assert (settings["like_seeds"], settings["like_strength"]) == ("5 9", 0.6)
+    assert (settings["like_seeds"], settings["like_strengths"]) == ("5 9", "0.6 0.75")
     np.testing.assert_array_equal(second.mesh.vertices, again.mesh.vertices)
     assert "like_seeds" not in _generate(pack, seed=20)[0].record.settings
 
