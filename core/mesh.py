@@ -22,6 +22,8 @@ class TextureData:
     """UV of each corner of each face, in [0, 1], origin bottom left, [F, 3, 2]."""
     num_islands: int
     """Number of UV islands."""
+    png: bytes = field(default=b"", repr=False)
+    """The pixels as a PNG file, so that nobody encodes them while a user waits; empty if not."""
 
     def __post_init__(self) -> None:
         size = len(self.pixels)

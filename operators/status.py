@@ -8,6 +8,7 @@ come from `operators/estimates.py`.
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import (
     BoolProperty,
     CollectionProperty,
@@ -79,10 +80,9 @@ def entry_of(status: MaquetteStatus, job_id: int) -> MaquetteJob | None:
 
 
 def show_start(status: MaquetteStatus) -> None:
-    """Show a run that has just been started."""
-    status.is_running, status.stage, status.fraction = True, "Starting", 0.0
-    status.error = status.report = status.warning = ""
-    status.seconds_left = UNKNOWN_TIME
+    """Show that work begins after a rest; messages of what was before it go."""
+    show_nothing(status)
+    status.is_running, status.stage = True, iface_("Starting")
 
 
 def show_progress(status: MaquetteStatus, stage: str, fraction: float) -> None:
@@ -90,11 +90,16 @@ def show_progress(status: MaquetteStatus, stage: str, fraction: float) -> None:
     status.stage, status.fraction = stage, fraction
 
 
-def show_end(status: MaquetteStatus, error: str = "", report: str = "") -> None:
-    """Show that nothing runs, and why the last run failed if it did."""
+def show_idle(status: MaquetteStatus) -> None:
+    """Show that nothing runs; messages stay until the next start."""
     status.is_running, status.stage, status.fraction = False, "", 0.0
-    status.error, status.report = error, report
     status.seconds_left = UNKNOWN_TIME
+
+
+def show_nothing(status: MaquetteStatus) -> None:
+    """Show that nothing runs and nothing has."""
+    show_idle(status)
+    status.error = status.report = status.warning = ""
 
 
 CLASSES = (MaquetteJob, MaquetteStatus)

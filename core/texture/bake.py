@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import NonFiniteError
 from ..mesh import TextureData
+from ..png import encode_png
 from .color import to_bytes
 from .growth import IslandGrowth
 from .raster import rasterize
@@ -75,37 +76,48 @@ def bake_texture(
             raise NonFiniteError("the colour of the surface")
         colors[part] = to_bytes(values)
         on_progress(min(1.0, (start + chunk_size) / len(colors)))
-    check()
+    pixels = _paint(texels.index, colors, size, unwrapping.padding, check)
     return TextureData(
-        pixels=_paint(texels.index, colors, size, unwrapping.padding),
+        pixels=pixels,
         corner_uvs=unwrapping.corner_uvs,
         num_islands=unwrapping.num_islands,
+        png=encode_png(pixels, check),
     )
 
 
 def _paint(
-    index: NDArray[np.int64], colors: NDArray[np.uint8], size: int, padding: int
+    index: NDArray[np.int64],
+    colors: NDArray[np.uint8],
+    size: int,
+    padding: int,
+    check: Callable[[], None],
 ) -> NDArray[np.uint8]:
     """Return an opaque image, islands surrounded by their own border colours, [S, S, 4].
 
     The padding repeats the nearest texels, and what is farther away takes the mean colour of
     the nearest block of them, so that no mip level mixes in anything foreign.
     """
-    rings = list(_spread(index, colors, size, max(2 * padding, _BLOCK)))
+    rings = list(_spread(index, colors, size, max(2 * padding, _BLOCK), check))
     pixels = np.full((size, size, 4), 255, dtype=np.uint8)
-    pixels[..., :3] = _far_colors(*(rings or [(index, colors)])[-1], size)
+    pixels[..., :3] = _far_colors(*(rings or [(index, colors)])[-1], size, check)
     flat = pixels.reshape(-1, 4)
     for ring, ring_colors in ((index, colors), *rings):
+        check()
         flat[ring, :3] = ring_colors
     return pixels
 
 
 def _spread(
-    index: NDArray[np.int64], colors: NDArray[np.uint8], size: int, max_rings: int
+    index: NDArray[np.int64],
+    colors: NDArray[np.uint8],
+    size: int,
+    max_rings: int,
+    check: Callable[[], None],
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
     """Yield rings of texels and the colours copied to them, until nothing is free."""
     growth = IslandGrowth(index, size)
     for _ in range(max_rings):
+        check()
         ring, source = growth.next_ring()
         if not len(ring):
             return
@@ -114,7 +126,7 @@ def _spread(
 
 
 def _far_colors(
-    index: NDArray[np.int64], colors: NDArray[np.uint8], size: int
+    index: NDArray[np.int64], colors: NDArray[np.uint8], size: int, check: Callable[[], None]
 ) -> NDArray[np.uint8]:
     """Fill an image with the mean colours of the blocks nearest by, [S, S, 3]."""
     blocks = -(-size // _BLOCK)
@@ -125,7 +137,7 @@ def _far_colors(
     means = np.rint(sums[filled] / counts[filled, None]).astype(np.uint8)
     image = np.empty((blocks * blocks, 3), dtype=np.uint8)
     image[filled] = means
-    for ring, ring_means in _spread(filled, means, blocks, max_rings=blocks):
+    for ring, ring_means in _spread(filled, means, blocks, blocks, check):
         image[ring] = ring_means
     image = image.reshape(blocks, blocks, 3)
     return image.repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)[:size, :size]

@@ -1,50 +1,116 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From finished variants to objects in the scene, as one undo step."""
+"""From finished variants to objects in the scene: many short ticks, one undo step.
+
+Meshes and images are made first, one a tick, where nobody sees them. The last tick puts
+everything into the scene and makes the undo step, so that no undo of the user's own falls in
+between. What an undo took away before that is simply made again: results are kept until the end.
+"""
 
 from __future__ import annotations
 
-import bpy
+from collections.abc import Iterator
 
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from ...core.mesh import GenerationResult
 from .. import events, mesh_build, status
-from ..variants import layout
+from . import host, insertion, queue
 from .queue import Job
+
+MAX_STEP_NAME_BYTES = 60
+"""Blender cuts names of undo steps at 63 bytes, and not always between two characters."""
 
 
 def advance(job: Job) -> bool:
     """Do the next piece of work; return True when everything has landed."""
     if not job.results:
         return True
-    if not _may_land():
-        status.current().stage = "Waiting for Object Mode"
+    if host.landing_hindrance():
         return False
-    # A timer has no window of its own, and the user may have gone to another scene since.
-    windows = bpy.context.window_manager.windows
-    ours = [window for window in windows if window.scene.session_uid == job.scene_uid]
-    window = next(iter([*ours, *windows]), None)
-    with bpy.context.temp_override(window=window):
-        _land(bpy.context, job)
-    return True
-
-
-def _may_land() -> bool:
-    """Tell whether the scene can take a new object without disturbing the user's work."""
-    if bpy.app.background:
+    if job.landing is None:
+        job.landing = _land(job)
+    try:
+        # A timer has no window of its own.
+        with bpy.context.temp_override(window=host.window_for(job.scene_uid)):
+            next(job.landing)
+    except StopIteration:
+        job.results.clear()
         return True
-    return bpy.context.mode == "OBJECT" and not bpy.app.is_job_running("RENDER")
+    return False
 
 
-def _land(context, job: Job) -> None:
-    sizes = [job.spec.request.target_size] * len(job.results)
-    locations = layout.grid_locations(sizes, job.spec.placement.location)
-    objects = [
-        mesh_build.add_object(context, result, location=location)
-        for result, location in zip(job.results, locations, strict=True)
+def show_waiting() -> str:
+    """Say on each job that waits to land what it waits for, and return that."""
+    waiting = [job for job in queue.live if job.has_worked and job.results]
+    hindrance = host.landing_hindrance() if waiting else ""
+    for job in waiting:
+        if entry := status.entry_of(status.current(), job.job_id):
+            entry.stage = hindrance or iface_("Adding to the scene")
+    return hindrance
+
+
+def discard(job: Job) -> None:
+    """Remove what was made of a job's results and has not come into the scene."""
+    job.results.clear()
+    job.landing = None
+    for mesh_uid, image_uid in job.staged:
+        if (mesh := _find(bpy.data.meshes, mesh_uid)) is not None:
+            bpy.data.meshes.remove(mesh)
+        if (image := _find(bpy.data.images, image_uid)) is not None:
+            bpy.data.images.remove(image)
+    job.staged.clear()
+
+
+def _land(job: Job) -> Iterator[None]:
+    """Make everything, pausing after each piece that takes long."""
+    for result in job.results:
+        mesh = mesh_build.build_mesh(result.name, result.mesh)
+        job.staged.append((mesh.session_uid, 0))
+        yield
+        if result.mesh.texture is not None:
+            image = mesh_build.build_image(result.name, result.mesh.texture)
+            job.staged[-1] = (job.staged[-1][0], image.session_uid)
+            if not result.mesh.texture.png:
+                yield
+    meshes = [
+        _staged_data(result, *uids) for result, uids in zip(job.results, job.staged, strict=True)
     ]
-    events.call(events.landed, context, objects, job.spec, job.results)
+    job.staged.clear()
+    objects = insertion.insert(bpy.context, job.spec, job.results, meshes)
+    events.call(events.landed, bpy.context, objects, job.spec, list(job.results))
     # No operator runs now, so nobody else makes the undo step.
-    bpy.ops.ed.undo_push(message="Generate Mesh")
-    if entry := status.entry_of(status.current(), job.job_id):
+    bpy.ops.ed.undo_push(message=_step_name(job, objects[0].name))
+    _show_landed(job, objects)
+
+
+def _staged_data(result: GenerationResult, mesh_uid: int, image_uid: int) -> bpy.types.Mesh:
+    """Return a variant's mesh with its material, made again where an undo removed a piece."""
+    mesh = _find(bpy.data.meshes, mesh_uid)
+    image = _find(bpy.data.images, image_uid)
+    return mesh_build.build_data(result, mesh, image)
+
+
+def _find(collection, uid: int):
+    return next((each for each in collection if each.session_uid == uid), None) if uid else None
+
+
+def _step_name(job: Job, name: str) -> str:
+    count = len(job.results)
+    if job.spec.replaces_uid:
+        text = iface_("Regenerate {name}").format(name=name)
+    elif count > 1:
+        text = iface_("Generate {count} Variants of {name}").format(count=count, name=name)
+    else:
+        text = iface_("Generate {name}").format(name=name)
+    return text.encode()[:MAX_STEP_NAME_BYTES].decode(errors="ignore")
+
+
+def _show_landed(job: Job, objects: list[bpy.types.Object]) -> None:
+    queue.keep_results(job.job_id, tuple(each.session_uid for each in objects))
+    shown = status.current()
+    if entry := status.entry_of(shown, job.job_id):
         entry.result_names = "\n".join(each.name for each in objects)
     warnings = [warning for result in job.results for warning in result.warnings]
     if warnings:
-        status.current().warning = warnings[0]
+        shown.warning = warnings[0]

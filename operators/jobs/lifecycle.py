@@ -10,7 +10,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from .. import status
-from . import pump, queue
+from . import landing, pump, queue
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ STOP_TIMEOUT = 5.0  # Seconds; a step on a slow machine takes less.
 
 def stop() -> None:
     """Cancel every job, wait for the worker and forget them. Touches no Blender data."""
-    workers = [job.worker for job in queue.forget_all() if job.worker is not None]
+    workers = queue.forget_all()
     for worker in workers:
         worker.cancel()
     for worker in workers:
@@ -35,12 +35,15 @@ def _on_load_pre(*_: object) -> None:
 
 @persistent
 def _on_load_post(*_: object) -> None:
-    """A file saved during a run brings that run's status with it."""
+    """Clean the list, which may be that of the file before or the one saved in this file."""
     shown = status.current()
-    status.show_end(shown)
+    status.show_nothing(shown)
     for index in reversed(range(len(shown.jobs))):
-        if shown.jobs[index].state not in status.ENDED:
+        entry = shown.jobs[index]
+        names = entry.result_names.splitlines()
+        if entry.state != "DONE" or not any(name in bpy.data.objects for name in names):
             shown.jobs.remove(index)
+    shown.active_job = max(len(shown.jobs) - 1, 0)
 
 
 @persistent
@@ -65,7 +68,9 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Stop every job and remove the timer and the handlers."""
+    """Stop every job and remove the timer, the handlers and what was about to land."""
+    for job in queue.live:
+        landing.discard(job)
     stop()
     atexit.unregister(stop)
     if bpy.app.timers.is_registered(pump.tick):

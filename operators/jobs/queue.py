@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The jobs of this session, in order, and what can be done with them.
 
-`wm.maquette.jobs` shows them; what can be lost there (a file is loaded) or cannot be stored there
-(requests, threads, results) is kept here.
+`wm.maquette.jobs` shows them. What cannot be stored there (requests, threads, results) is kept
+here, and so is which of the two may be trusted: after a file is loaded, only this.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from bpy.app.translations import pgettext_iface as iface_
 
 from ...core.errors import CancelledError
 from ...core.mesh import GenerationResult
@@ -28,17 +32,36 @@ class Job:
     """The scene that asked for it."""
     worker: Worker | None = None
     """None while the job waits."""
+    stage: str = ""
+    """Of the worker, for the report of a failure."""
     results: list[GenerationResult] = field(default_factory=list)
     has_worked: bool = False
     """Whether the worker has nothing more to say."""
     error: Exception | None = None
-    is_cancelled: bool = False
+    cancelled_at: float | None = None
+    """On the monotonic clock; None while nobody wants it to stop."""
+    landing: Iterator[None] | None = None
+    """From the first piece of the results that has become Blender data."""
+    staged: list[tuple[int, int]] = field(default_factory=list)
+    """`session_uid` of the mesh and of the image of each result, not yet in the scene; 0: none."""
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.cancelled_at is not None
+
+    @property
+    def is_at_work(self) -> bool:
+        return self.worker is not None and not self.has_worked
 
 
 live: list[Job] = []
 """Jobs that wait, work or land, oldest first."""
+stopping: list[Worker] = []
+"""Workers of cancelled jobs that have ended for the user, but whose threads have not."""
 _specs: dict[int, JobSpec] = {}
 """Of every job in the list, ended or not, for another try."""
+_results: dict[int, tuple[int, ...]] = {}
+"""`session_uid` of what each ended job made."""
 
 
 def submit(context, spec: JobSpec) -> int:
@@ -51,24 +74,27 @@ def submit(context, spec: JobSpec) -> int:
     """
     from . import pump
 
-    pack_dir = packs.directory_of(context, spec.request.pack)
-    entry = _add_entry(status.current(), spec)
-    live.append(Job(entry.job_id, spec, pack_dir, context.scene.session_uid))
-    _specs[entry.job_id] = spec
-    job_id = entry.job_id
+    part = ("image",) if spec.request.image is not None else ()
+    pack_dir = packs.directory_of(context, spec.request.pack, *part)
+    shown = status.current()
+    if not live:
+        status.show_start(shown)
+    job_id = _add_entry(shown, spec)
+    _specs[job_id] = spec
+    live.append(Job(job_id, spec, pack_dir, context.scene.session_uid))
     pump.start()
     return job_id
 
 
-def _add_entry(shown: status.MaquetteStatus, spec: JobSpec) -> status.MaquetteJob:
-    job_id = max((entry.job_id for entry in shown.jobs), default=0) + 1
+def _add_entry(shown: status.MaquetteStatus, spec: JobSpec) -> int:
+    known = [*_specs, *(entry.job_id for entry in shown.jobs)]
     request = spec.request
     entry = shown.jobs.add()
-    entry.job_id, entry.state = job_id, "WAITING"
+    entry.job_id, entry.state = max(known, default=0) + 1, "WAITING"
     entry.prompt, entry.seed, entry.count = request.prompt, request.seed, request.count
     entry.label = spec.label or request.prompt or (request.image.source if request.image else "")
     shown.active_job = len(shown.jobs) - 1
-    return entry
+    return entry.job_id
 
 
 def find(job_id: int) -> Job | None:
@@ -77,24 +103,40 @@ def find(job_id: int) -> Job | None:
 
 
 def spec_of(job_id: int) -> JobSpec | None:
-    """Return what a job of the list was asked to do, or None for one of an earlier session."""
+    """Return what a job of the list was asked to do, or None for one of another file."""
     return _specs.get(job_id)
 
 
+def results_of(job_id: int) -> tuple[int, ...]:
+    """Return the `session_uid` of what a job made, empty for one of another file."""
+    return _results.get(job_id, ())
+
+
+def keep_results(job_id: int, uids: tuple[int, ...]) -> None:
+    """Remember what a job made, whatever the user calls it from now on."""
+    _results[job_id] = uids
+
+
 def cancel(job_id: int | None = None) -> None:
-    """Ask a job to stop, the one at work by default; it shows so until it has stopped."""
-    job = find(job_id) if job_id is not None else _at_work()
-    if job is None:
+    """Ask a job to stop, the running one by default.
+
+    It is cancelled within a second, whatever its thread is at. Variants that were finished before
+    the others land; when all were, and only wait to land, none does.
+    """
+    job = find(job_id) if job_id is not None else _running()
+    if job is None or job.is_cancelled:
         return
-    job.is_cancelled = True
-    shown = status.current()
-    if job.worker is None:
-        job.error, job.has_worked = CancelledError(), True
-    else:
+    job.cancelled_at = time.monotonic()
+    if job.is_at_work:
         job.worker.cancel()
-        shown.stage = "Cancelling"
+    else:
+        job.results.clear()
+        job.has_worked, job.error = True, CancelledError()
+    shown = status.current()
     if entry := status.entry_of(shown, job.job_id):
-        entry.stage = "Cancelling"
+        entry.stage = iface_("Cancelling")
+    if job is _running():
+        shown.stage = iface_("Cancelling")
 
 
 def cancel_all() -> None:
@@ -103,27 +145,30 @@ def cancel_all() -> None:
         cancel(job.job_id)
 
 
-def _at_work() -> Job | None:
-    return next((job for job in live if job.worker is not None), None)
+def _running() -> Job | None:
+    """Return the job at work, else the one that is landing or waits to."""
+    at_work = (job for job in live if job.is_at_work)
+    return next(at_work, None) or next((job for job in live if job.worker is not None), None)
 
 
 def retry(context, job_id: int) -> int:
     """Append a job that does the same as an earlier one. Returns its id.
 
     Raises:
-        KeyError: the job belongs to an earlier session or was removed.
+        KeyError: the job belongs to another file or was removed.
         WeightsError: the pack is not on this machine.
     """
     return submit(context, _specs[job_id])
 
 
 def remove(job_id: int) -> None:
-    """Take an ended job off the list; its results stay."""
+    """Take an ended job off the list; what it made stays."""
     shown = status.current()
     for index, entry in enumerate(shown.jobs):
         if entry.job_id == job_id and entry.state in status.ENDED:
             shown.jobs.remove(index)
             _specs.pop(job_id, None)
+            _results.pop(job_id, None)
             break
     shown.active_job = min(shown.active_job, max(len(shown.jobs) - 1, 0))
 
@@ -135,9 +180,11 @@ def clear_finished() -> None:
         remove(job_id)
 
 
-def forget_all() -> list[Job]:
-    """Empty the queue and return what was in it. Touches no Blender data."""
-    forgotten = list(live)
+def forget_all() -> list[Worker]:
+    """Empty the queue and return the workers that were at it. Touches no Blender data."""
+    workers = [job.worker for job in live if job.worker is not None] + stopping
     live.clear()
+    stopping.clear()
     _specs.clear()
-    return forgotten
+    _results.clear()
+    return workers

@@ -9,6 +9,7 @@ from typing import Literal
 import bpy
 
 from ...core.config import GenerationRequest
+from .fit import Box, box_of
 
 Kind = Literal["CURSOR", "ORIGIN", "PLACEHOLDER"]
 Action = Literal["KEEP", "HIDE", "REPLACE"]
@@ -20,10 +21,12 @@ class Placement:
 
     kind: Kind = "CURSOR"
     location: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Middle of the base. With a placeholder: for when that is gone by the time of landing."""
+    """Middle of the base, in metres."""
     placeholder_uid: int = 0
     action: Action = "KEEP"
     """What becomes of the placeholder."""
+    box: Box | None = None
+    """The placeholder's, for when it is gone by the time of landing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +46,13 @@ def placement_of(context, settings) -> Placement:
     kind = settings.location
     active = context.view_layer.objects.active
     if kind == "PLACEHOLDER" and active is not None:
+        box = box_of(active, context.evaluated_depsgraph_get())
         return Placement(
             kind=kind,
-            location=tuple(active.matrix_world.translation),
+            location=box.base,
             placeholder_uid=active.session_uid,
             action=settings.placeholder_action,
+            box=box,
         )
     if kind == "ORIGIN":
         return Placement(kind=kind)

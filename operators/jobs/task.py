@@ -26,10 +26,11 @@ class Task:
     ) -> Iterable[GenerationResult]:
         from ...core import pipeline
 
+        part = "text" if self.request.image is None else "image"
         return pipeline.generate(
             self.request,
             self.pack_dir,
             on_progress=on_progress,
             cancel=cancel,
-            pack_hash=weights_fetch.pack_hash(self.pack_dir, "text"),
+            pack_hash=weights_fetch.pack_hash(self.pack_dir, part),
         )

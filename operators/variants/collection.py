@@ -55,7 +55,13 @@ def delete_object(variant: bpy.types.Object) -> None:
     """Delete an object with the mesh, materials and images that nothing else uses."""
     mesh = variant.data
     bpy.data.objects.remove(variant)
-    if mesh is None or mesh.users:
+    if mesh is not None:
+        delete_data(mesh)
+
+
+def delete_data(mesh: bpy.types.Mesh) -> None:
+    """Delete a mesh with its materials and images, as far as nothing uses them."""
+    if mesh.users:
         return
     materials = [each for each in mesh.materials if each is not None]
     bpy.data.meshes.remove(mesh)

@@ -21,9 +21,12 @@ BLENDER = {"bpy", "blf", "bmesh", "mathutils", "gpu", "addon_utils"}
 BORDER = {
     "core.config",
     "core.errors",
+    "core.estimates",
+    "core.experience",
     "core.history",
     "core.mesh",
     "core.pixels",
+    "core.png",
     "core.reference",
     "core.subject",
     "core.thumbnail",

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results into the scene: where they stand, in which collection, and in whose place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import bpy
+from mathutils import Matrix
+
+from ...core.mesh import GenerationResult
+from .. import mesh_build
+from ..variants import collection as sheets
+from ..variants import layout
+from .fit import box_of
+from .spec import JobSpec, Placement, object_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where one result stands."""
+
+    base: tuple[float, float, float]
+    scale: float = 1.0
+    yaw: float = 0.0
+
+
+def insert(
+    context,
+    spec: JobSpec,
+    results: Sequence[GenerationResult],
+    meshes: Sequence[bpy.types.Mesh],
+) -> list[bpy.types.Object]:
+    """Add one object for each result to the context's scene, selected; the first is active."""
+    replaced = _replaceable(spec.replaces_uid)
+    objects = []
+    if replaced is not None:
+        objects.append(_take_over(replaced, results[0], meshes[0]))
+    first = len(objects)
+    if first < len(results):
+        objects += _add(context, spec, results[first:], meshes[first:])
+    seen = [each for each in objects if each.name in context.view_layer.objects]
+    if seen:
+        mesh_build.select_only(context, seen)
+    _show_in_local_view(context, seen)
+    return objects
+
+
+def _replaceable(uid: int) -> bpy.types.Object | None:
+    found = object_of(uid) if uid else None
+    if found is None or found.type != "MESH" or not found.is_editable or found.mode != "OBJECT":
+        return None
+    return found
+
+
+def _take_over(
+    old: bpy.types.Object, result: GenerationResult, mesh: bpy.types.Mesh
+) -> bpy.types.Object:
+    """Give an object another result.
+
+    Its name, transform, collections, parent, modifiers and whatever points to it stay.
+    """
+    before = old.data
+    old.data = mesh
+    mesh_build.write_facts(old, result)
+    sheets.delete_data(before)
+    for data in (mesh, *mesh.materials):
+        data.name = old.name
+    return old
+
+
+def _add(
+    context,
+    spec: JobSpec,
+    results: Sequence[GenerationResult],
+    meshes: Sequence[bpy.types.Mesh],
+) -> list[bpy.types.Object]:
+    placeholder = _placeholder(context, spec.placement)
+    places = _places(context, spec.placement, placeholder, results)
+    # Read before the objects exist: an object's own name makes the next one end in .001.
+    target = _target(context, placeholder)
+    if spec.request.count > 1 and not spec.replaces_uid:
+        target = sheets.new_collection(context, results[0].name, spec.placement.location)
+    objects = []
+    for result, mesh, place in zip(results, meshes, places, strict=True):
+        added = bpy.data.objects.new(result.name, mesh)
+        added.location = place.base
+        added.rotation_euler.z = place.yaw
+        added.scale = (place.scale,) * 3
+        mesh_build.write_facts(added, result)
+        target.objects.link(added)
+        objects.append(added)
+    if placeholder is not None:
+        _retire(context, placeholder, spec.placement.action, objects[0])
+    return objects
+
+
+def _placeholder(context, placement: Placement) -> bpy.types.Object | None:
+    """Return the placeholder if it is still in the scene that the results go to."""
+    found = object_of(placement.placeholder_uid) if placement.placeholder_uid else None
+    return found if found is not None and found.name in context.view_layer.objects else None
+
+
+def _places(
+    context,
+    placement: Placement,
+    placeholder: bpy.types.Object | None,
+    results: Sequence[GenerationResult],
+) -> list[_Place]:
+    box = placement.box
+    if placeholder is not None:
+        box = box_of(placeholder, context.evaluated_depsgraph_get())
+    extents = [
+        result.mesh.vertices.max(axis=0) - result.mesh.vertices.min(axis=0) for result in results
+    ]
+    scales = [box.scale_for(extent.tolist()) if box else 1.0 for extent in extents]
+    sizes = [float(extent.max()) * scale for extent, scale in zip(extents, scales, strict=True)]
+    origin = box.base if box else placement.location
+    yaw = box.yaw if box else 0.0
+    bases = layout.grid_locations(sizes, origin)
+    return [_Place(base, scale, yaw) for base, scale in zip(bases, scales, strict=True)]
+
+
+def _target(context, placeholder: bpy.types.Object | None) -> bpy.types.Collection:
+    """Return the collection that receives the results: the placeholder's, if it can."""
+    usable = mesh_build.receiving_collection(context)
+    if placeholder is not None and placeholder.visible_get():
+        editable = (each for each in placeholder.users_collection if each.is_editable)
+        return next(editable, usable)
+    return usable
+
+
+def _retire(
+    context, placeholder: bpy.types.Object, action: str, successor: bpy.types.Object
+) -> None:
+    """Do with a placeholder what was chosen; a linked one can only be hidden here."""
+    if action == "REPLACE" and placeholder.is_editable:
+        context.view_layer.update()  # The successor's matrix is still that of its creation.
+        _adopt(placeholder.children, successor)
+        if placeholder.parent is not None:
+            _keep_in_place(successor, placeholder.parent)
+        bpy.data.objects.remove(placeholder)
+    elif action != "KEEP":
+        placeholder.hide_set(True)
+        if placeholder.is_editable:
+            placeholder.hide_render = True
+
+
+def _adopt(children: Iterable[bpy.types.Object], parent: bpy.types.Object) -> None:
+    for child in list(children):
+        if child.is_editable:
+            _keep_in_place(child, parent)
+
+
+def _keep_in_place(child: bpy.types.Object, parent: bpy.types.Object) -> None:
+    """Parent one object to another without moving it."""
+    place: Matrix = child.matrix_world.copy()
+    child.parent, child.parent_type = parent, "OBJECT"
+    child.matrix_parent_inverse = parent.matrix_world.inverted_safe()
+    child.matrix_world = place
+
+
+def _show_in_local_view(context, objects: Sequence[bpy.types.Object]) -> None:
+    """Have viewports that show a selection only show the results too, as for what Add makes."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            space = area.spaces.active
+            if area.type == "VIEW_3D" and space.local_view is not None:
+                for each in objects:
+                    each.local_view_set(space, True)
