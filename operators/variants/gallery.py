@@ -32,7 +32,8 @@ def show(context, collection: bpy.types.Collection) -> None:
 
 def select(context, variant: bpy.types.Object) -> None:
     """Make a variant the active object and the only selected one."""
-    for other in list(context.view_layer.objects.selected):
+    # Where an object was just deleted, Blender's list holds None.
+    for other in filter(None, list(context.view_layer.objects.selected)):
         other.select_set(False)
     # It may be in a collection that this view layer leaves out.
     if variant.name in context.view_layer.objects:

@@ -39,3 +39,31 @@ def grid_locations(
         (left + spacing * (index % columns), front + spacing * (index // columns), z)
         for index in range(len(sizes))
     ]
+
+
+def sheet_beside(
+    standing: Sequence[tuple[float, float, float, float]],
+    base: Sequence[float],
+    count: int,
+    size: float,
+    gap: float = GAP,
+) -> tuple[float, float, float]:
+    """Return the middle of a new sheet to the right of what stands in its way.
+
+    Args:
+        standing: what is there, as (left, right, front, back) in metres.
+        base: where the object stands that the new ones belong to; their row is level with it.
+        count: how many the sheet is for.
+        size: largest dimension of each.
+        gap: free space between neighbours, as a fraction of the size.
+    """
+    offsets = grid_locations([size] * count, (0.0, 0.0, 0.0), gap)
+    half_depth = max(y for _, y, _ in offsets) + size / 2
+    x, y, z = base
+    in_the_way = [
+        right
+        for left, right, front, back in standing
+        if right > x and front < y + half_depth and back > y - half_depth
+    ]
+    reach = max(x for x, _, _ in offsets) + size / 2
+    return max([x, *in_the_way]) + gap * size + reach, y, z
