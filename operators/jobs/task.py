@@ -11,7 +11,7 @@ from pathlib import Path
 from ... import weights_fetch
 from ...core.config import GenerationRequest
 from ...core.mesh import GenerationResult
-from ...core.worker import OnProgress
+from ...core.worker import OnPreview, OnProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,10 @@ class Task:
     pack_dir: Path
 
     def __call__(
-        self, on_progress: OnProgress, cancel: threading.Event
+        self,
+        on_progress: OnProgress,
+        cancel: threading.Event,
+        on_preview: OnPreview | None = None,
     ) -> Iterable[GenerationResult]:
         from ...core import pipeline
 
@@ -33,4 +36,5 @@ class Task:
             on_progress=on_progress,
             cancel=cancel,
             pack_hash=weights_fetch.pack_hash(self.pack_dir, part),
+            on_preview=on_preview,
         )

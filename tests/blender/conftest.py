@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import threading
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,8 @@ from maquette.core.mesh import (  # noqa: E402 - imported after bpy, as in Blend
 )
 
 _EXIT_STATUS = pytest.StashKey[int]()
+
+TIMEOUT = 10.0  # Seconds; reached only when something hangs.
 
 FACE_COLORS = np.array(
     [[200, 30, 40], [188, 100, 20], [20, 160, 90], [128, 128, 128], [40, 60, 210], [255, 255, 255]],
@@ -81,7 +84,7 @@ class FakePipeline(types.ModuleType):
         self.results = []
         self.error = None
 
-    def generate(self, request, pack_dir, *, on_progress, cancel, pack_hash):
+    def generate(self, request, pack_dir, *, on_progress, cancel, pack_hash, on_preview=None):
         self.requests.append(request)
         for index, result in enumerate(self.results):
             on_progress("Sampling", index / len(self.results))
@@ -99,8 +102,71 @@ def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakePipeline:
     fake = FakePipeline()
     monkeypatch.setitem(sys.modules, fake.__name__, fake)
     monkeypatch.setattr(maquette.core, "pipeline", fake, raising=False)
-    monkeypatch.setattr(packs, "directory_of", lambda context, pack_id: tmp_path)
+    monkeypatch.setattr(packs, "directory_of", lambda *_: tmp_path)
     return fake
+
+
+class Timer:
+    """The timer of jobs, called by the test instead of by an event loop."""
+
+    def __init__(self) -> None:
+        from maquette.operators import jobs
+        from maquette.operators.jobs import pump, queue
+
+        self.tick = pump.tick
+        self.live = queue.live
+        self.stop = jobs.stop
+
+    def until_idle(self) -> None:
+        for _ in range(2000):
+            if self.tick() is None:
+                return
+            threading.Event().wait(0.005)
+        raise AssertionError("the jobs never ended")
+
+    def wait_for_workers(self) -> None:
+        """Return when what the workers made lies ready to be read by the next tick."""
+        for job in self.live:
+            if job.worker is not None:
+                assert job.worker.join(TIMEOUT)
+
+
+@pytest.fixture
+def window_mode(monkeypatch: pytest.MonkeyPatch) -> Iterator[Timer]:
+    """Behave as with an event loop: operators return at once, the test calls the timer."""
+    from maquette.operators.jobs import host
+
+    monkeypatch.setattr(host, "has_event_loop", lambda: True)
+    timer = Timer()
+    yield timer
+    timer.stop()
+
+
+class Gate:
+    """A pipeline that stands still where the test wants it to."""
+
+    def __init__(self, results) -> None:
+        self.results = results
+        self.reached = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, request, pack_dir, *, on_progress, cancel, pack_hash, on_preview=None):
+        on_progress("Sampling", 0.25)
+        self.reached.set()
+        while not self.open.wait(0.001):
+            on_progress("Sampling", 0.5)
+        yield from self.results
+
+
+@pytest.fixture
+def make_gate(pipeline: FakePipeline) -> Callable[..., Gate]:
+    """Return a function that makes the pipeline wait, before it yields its results, for a test."""
+
+    def make(*results: GenerationResult) -> Gate:
+        gate = pipeline.generate = Gate(results)
+        return gate
+
+    return make
 
 
 @pytest.fixture
