@@ -150,6 +150,8 @@ class GenerationRequest:
 
     prompt: str = ""
     image: ReferenceImage | None = None
+    name: str = ""
+    """Of the results; empty calls them after the prompt or the picture."""
     pack: str = "starter"
     sampler: SamplerConfig | SamplerChanges | None = None
     """None takes the pack's own defaults (`pipeline.describe_pack`), changes go on top of them."""

@@ -4,6 +4,7 @@
 GenerationError
 ├── InvalidRequestError      a setting or prompt that cannot be used
 │   ├── ImageInputError      a reference image that cannot be used
+│   ├── PromptListError      a list of prompts of which a line cannot be used
 │   └── UnknownPromptError   a prompt that names nothing the pack has learnt
 ├── CheckpointError          a weights file that is foreign, truncated or mixed up
 ├── PackError                a model pack that is missing, incomplete or lacks what was asked
@@ -19,7 +20,9 @@ Each message is one sentence that names the bad value or file, fit for a command
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 class GenerationError(Exception):
@@ -37,6 +40,44 @@ class ImageInputError(InvalidRequestError):
         super().__init__(f"cannot use image {source}: {reason}")
         self.source = source
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class LineFault:
+    """What is wrong with a line of a list of prompts."""
+
+    line: int
+    """From 1; 0 for the list as a whole."""
+    kind: Literal[
+        "empty prompt",
+        "long prompt",
+        "unprintable",
+        "seed",
+        "count",
+        "unknown preset",
+        "more cells than columns",
+        "no prompt column",
+        "unknown column",
+        "doubled column",
+        "no table",
+        "no text",
+        "no file",
+        "no prompt",
+        "many prompts",
+    ]
+    value: str = ""
+    """What stands there instead."""
+
+
+class PromptListError(InvalidRequestError):
+    """A list of prompts cannot be used as it is; nothing of it has been."""
+
+    def __init__(self, source: str, faults: tuple[LineFault, ...]) -> None:
+        first = faults[0]
+        where = f"line {first.line} of {source}" if first.line else source
+        super().__init__(f"cannot use {where}: {first.kind} {first.value}".rstrip())
+        self.source = source
+        self.faults = faults
 
 
 class UnknownPromptError(InvalidRequestError):

@@ -208,7 +208,8 @@ class _Variant:
     def run(
         self, clock: _Clock, record: GenerationRecord, on_preview: OnPreview | None
     ) -> GenerationResult:
-        name = object_name(self._request.prompt or Path(record.image_source).stem)
+        asked = self._request
+        name = object_name(asked.name or asked.prompt or Path(record.image_source).stem)
         previewer = self._previewer(name, record, on_preview) if on_preview else None
         with clock.stage("sample"):
             latent = sample_latent(

@@ -16,6 +16,7 @@ from .. import weights_fetch
 from ..core import errors
 from ..engine import errors as engine
 from ..weights import errors as weights
+from . import prompt_words
 
 MAX_CHARACTERS = 90
 BUG = n_("Generation failed because of a bug: see the system console and report it")
@@ -65,9 +66,11 @@ def _for_generation(error: errors.GenerationError) -> str:
         case errors.ImageInputError():
             return _say(
                 rpt_("Cannot use image {file}, {reason}: choose another"),
-                file=_file(error.source),
-                reason=_clip(error.reason, 24),
+                file=_clip(_file(error.source), 20),
+                reason=_clip(rpt_(error.reason), 35),
             )
+        case errors.PromptListError():
+            return prompt_words.of_list(error)
         case errors.UnknownPromptError():
             return _unknown_prompt(error)
         case errors.CheckpointError():

@@ -70,6 +70,7 @@ def _look(info: weights_fetch.PackInfo, source: str, folder) -> tuple[str, str]:
 
 
 def bytes_to_fetch(info: weights_fetch.PackInfo, part: str, state: weights_fetch.PackState) -> int:
+    """Return the bytes that a fetch of a part would transfer now."""
     missing = set(state.missing)
     files = [file for component in info.components_of((part,)) for file in component.files]
     return sum(file.size or 0 for file in files if file.path in missing)

@@ -18,7 +18,7 @@ from bpy.props import (
 
 from .. import weights_fetch
 from ..core import config
-from . import hindrance, pack_states, presets
+from . import hindrance, image_pixels, image_preview, pack_states, presets
 
 DEFAULTS = config.GenerationRequest(prompt="any")
 """Every default comes from here, so that the sidebar and the command line agree."""
@@ -53,6 +53,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         description="A picture of one object, best on a plain or transparent background",
         type=bpy.types.Image,
         poll=lambda _settings, image: image.source in {"FILE", "GENERATED"},
+        update=image_preview.on_choice,
     )
     pack: EnumProperty(
         name="Model",
@@ -188,19 +189,25 @@ class MaquetteSettings(bpy.types.PropertyGroup):
 # would keep bpy itself alive until it crashes at exit.
 
 
-def request_of(settings: MaquetteSettings, preferences=None) -> config.GenerationRequest:
+def request_of(
+    settings: MaquetteSettings, preferences=None, *, prompt: str = ""
+) -> config.GenerationRequest:
     """Return the frozen request.
 
     Args:
         settings: what the sidebar shows.
         preferences: of the extension; None takes its defaults.
+        prompt: what to make instead of what the settings say.
 
     Raises:
-        InvalidRequestError: a value cannot be used, such as a prompt without words.
+        InvalidRequestError: a value cannot be used, such as a prompt without words or a picture
+            that shows nothing.
     """
     guidance = settings.guidance if settings.use_guidance else None
+    image = settings.image if settings.source == "IMAGE" and not prompt else None
     return config.GenerationRequest(
-        prompt=settings.prompt if settings.source == "TEXT" else "",
+        prompt=prompt or (settings.prompt if settings.source == "TEXT" else ""),
+        image=image_pixels.prepared(image).image if image else None,
         pack=settings.pack,
         sampler=config.SamplerChanges(num_steps=settings.steps, guidance_scale=guidance),
         seed=settings.seed,

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-BLENDER = {"bpy", "blf", "bmesh", "mathutils", "gpu", "addon_utils"}
+BLENDER = {"bpy", "blf", "bmesh", "mathutils", "gpu", "addon_utils", "rna_keymap_ui"}
 BORDER = {
     "core.config",
     "core.errors",
@@ -27,6 +27,7 @@ BORDER = {
     "core.mesh",
     "core.pixels",
     "core.png",
+    "core.prompts",
     "core.reference",
     "core.subject",
     "core.thumbnail",
