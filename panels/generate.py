@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from .picture import draw_picture
 from .wrapping import draw_text, wrap
 
 PROMPT_EXTRAS = 26
@@ -57,10 +58,9 @@ def _draw_source(layout, context, settings):
             # The field shows its beginning and its end only.
             draw_text(column, context, settings.prompt)
         return
-    image = settings.image
-    if image is not None and image.preview is not None:
-        column.template_icon(icon_value=image.preview.icon_id, scale=6.0)
     column.template_ID(settings, "image", open="image.open")
+    if settings.image is not None:
+        draw_picture(column, context, settings.image)
 
 
 def _pack_state(context, settings):
@@ -72,8 +72,15 @@ def _draw_pack(layout, context, settings):
     state = _pack_state(context, settings)
     column = layout.column(align=True)
     column.prop(settings, "pack", text="")
-    if state is not None:
-        draw_text(column, context, state.words, icon=PACK_ICONS[state.kind])
+    if state is None:
+        return
+    draw_text(column, context, state.words, icon=PACK_ICONS[state.kind])
+    if state.kind == "MISSING" and not context.window_manager.maquette_downloads.is_running:
+        row = column.row(align=True)
+        button = row.operator("maquette.pack_fetch", text="Fetch Model", icon="IMPORT")
+        button.pack_id, button.part = settings.pack, settings.source
+        # Where access to the internet, folders and imports are.
+        row.operator("maquette.preferences", text="", icon="PREFERENCES")
 
 
 def _draw_button(layout, context, settings):

@@ -135,9 +135,7 @@ def _draw_failure(layout, context, job):
     if job.state != "FAILED" or job.error == context.window_manager.maquette.error:
         return
     box = layout.box()
-    lines = box.column()
-    lines.alert = True
-    draw_text(lines, context, job.error, icon="ERROR")
+    draw_text(box, context, job.error, icon="ERROR", alert=True)
     if job.report:
         box.operator("maquette.copy_report", icon="COPYDOWN").job_id = job.job_id
 

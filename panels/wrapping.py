@@ -13,7 +13,9 @@ ICON = 20
 """Pixels of an icon before the text."""
 
 
-def draw_text(layout, context, text: str, *, icon: str = "NONE", reserved: int = 0) -> None:
+def draw_text(
+    layout, context, text: str, *, icon: str = "NONE", alert: bool = False, reserved: int = 0
+) -> None:
     """Add a text over several lines, its icon before the first.
 
     Args:
@@ -21,9 +23,11 @@ def draw_text(layout, context, text: str, *, icon: str = "NONE", reserved: int =
         context: its region says how wide a line is.
         text: translated already.
         icon: of Blender's own.
+        alert: whether to draw it in red.
         reserved: pixels of the line, at a scale of 1, that something else takes.
     """
     column = layout.column(align=True)
+    column.alert = alert
     has_icon = icon != "NONE"
     for number, line in enumerate(wrap(context, text, reserved + (ICON if has_icon else 0))):
         column.label(text=line, icon="BLANK1" if number and has_icon else icon, translate=False)
@@ -34,8 +38,8 @@ def draw_message(layout, context, text: str, *, icon: str, message: str):
     box = layout.box()
     row = box.row(align=True)
     lines = row.column()
-    lines.alert = icon == "ERROR"
-    draw_text(lines, context, text[:1].upper() + text[1:], icon=icon, reserved=ICON)
+    text = text[:1].upper() + text[1:]
+    draw_text(lines, context, text, icon=icon, alert=icon == "ERROR", reserved=ICON)
     button = row.column()
     button.emboss = "NONE"
     button.operator("maquette.dismiss", text="", icon="X").message = message

@@ -59,6 +59,8 @@ class Recorder:
     def record(self, name, given):
         if name in ("row", "column", "box", "split"):
             return Recorder(self.calls, self.enabled)
+        if name == "panel":
+            return Recorder(self.calls), Recorder(self.calls)
         if name in ("prop", "prop_enum", "template_ID"):
             shown = given["data"].bl_rna.properties[given["property"]]
             if name == "prop_enum":
