@@ -53,6 +53,7 @@ from .weights.errors import (
 )
 from .weights.hub import HubFile, locate
 from .weights.importing import import_pack
+from .weights.rate import TransferRate
 from .weights.state import (
     PackState,
     bundled_packs_root,
@@ -85,6 +86,7 @@ __all__ = [
     "PackFolderError",
     "PackInfo",
     "PackState",
+    "TransferRate",
     "UnknownPackError",
     "WeightsDamagedError",
     "WeightsError",

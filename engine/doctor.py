@@ -21,7 +21,7 @@ class Report:
     packs_root: Path
     packs: tuple[weights_fetch.PackState, ...]
     extra: tuple[tuple[str, str], ...]
-    """What only the caller knows, such as the engine's folder."""
+    """What only Blender knows, such as the engine's folder."""
     self_test: SelfTest
 
     def to_json(self) -> dict[str, object]:
@@ -50,18 +50,29 @@ class Report:
             *_section("Versions", list(self.versions.items())),
             *_section("Computing", self.compute.to_rows()),
             *_section("Model packs", packs),
-            *(_section("Engine", list(self.extra)) if self.extra else ()),
+            *(_section("Blender", list(self.extra)) if self.extra else ()),
             *_section("Self-test", [(self.self_test.status, self.self_test.message)]),
         ]
         return "\n".join(lines)
 
 
 def report(
-    packs_root: Path, self_test: SelfTest, extra: tuple[tuple[str, str], ...] = ()
+    packs_root: Path,
+    self_test: SelfTest,
+    extra: tuple[tuple[str, str], ...] = (),
+    *,
+    loaded: tuple[str, ...] | None = None,
 ) -> Report:
-    """Look around; imports torch, and with it takes seconds."""
+    """Look around; imports torch, and with it takes seconds.
+
+    Args:
+        packs_root: the packs folder.
+        self_test: how it went.
+        extra: further rows, about what only the caller knows.
+        loaded: packages to try to load instead of the usual ones.
+    """
     return Report(
-        versions=examine.versions(),
+        versions=examine.versions(loaded),
         compute=examine.compute(),
         packs_root=packs_root,
         packs=tuple(weights_fetch.pack_state(name, packs_root) for name in weights_fetch.PACKS),

@@ -62,14 +62,18 @@ class Compute:
         return [*rows, ("chosen", f"{self.chosen} in {self.dtype}: {self.reason}")]
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of everything that takes part, or why a package does not load."""
+def versions(tried: tuple[str, ...] | None = None) -> dict[str, str]:
+    """Return the versions of everything that takes part, or why a package does not load.
+
+    Args:
+        tried: packages that are loaded; None takes the usual ones.
+    """
     found = {
         "maquette": VERSION,
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": f"{platform.platform()}, {platform.machine()}",
     }
-    loaded = {name: _version_if_loadable(name) for name in LOADED}
+    loaded = {name: _version_if_loadable(name) for name in (LOADED if tried is None else tried)}
     return found | loaded | {name: _version(name) for name in LISTED}
 
 
@@ -99,6 +103,20 @@ def compute() -> Compute:
         reason=_reason(chosen.type, dtype),
         num_threads=torch.get_num_threads(),
     )
+
+
+def list_devices() -> list[tuple[str, str]]:
+    """Return each usable device with its description, best first; imports torch.
+
+    Raises:
+        ImportError: torch does not load.
+    """
+    import torch
+
+    from ..core import device as devices
+
+    names = devices.available_devices()
+    return [(name, devices.describe_device(torch.device(name))) for name in names]
 
 
 def _reason(device: str, dtype: str) -> str:

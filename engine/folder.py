@@ -176,12 +176,13 @@ def check_path_length(root: Path) -> None:
 
 
 def tree_size(folder: Path) -> int:
-    """Return the bytes of everything in a folder; takes a moment for ten thousand files."""
-    return sum(
-        (Path(place) / name).lstat().st_size
-        for place, _, names in os.walk(folder)
-        for name in names
-    )
+    """Return the bytes of everything in a folder, even while it changes; takes a moment."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += os.lstat(os.path.join(place, name)).st_size
+    return size
 
 
 def remove_tree(folder: Path) -> None:

@@ -12,11 +12,9 @@ from contextlib import suppress
 
 from .errors import EngineError, EngineInstallError, EngineLoadError, EngineOfflineError
 from .folder import Receipt, remove_tree, tree_size
-from .pip_output import OnProgress, PipOutput
+from .pip_output import UNPACKED, OnProgress, PipOutput
 from .plan import SetupPlan
 from .process import run
-
-CHECKING = 0.92
 
 _CHECK = """
 import json, sys
@@ -68,7 +66,7 @@ def install(
         folder.unfinished.mkdir(parents=True)
         folder.temporary.mkdir(exist_ok=True)
         _run_pip(plan, on_progress, cancel, log)
-        on_progress("Checking", CHECKING)
+        on_progress("Checking", UNPACKED)
         version = _check(plan, cancel, log)
         receipt = Receipt(
             variant=plan.variant,
@@ -101,10 +99,16 @@ def _run_pip(
         return
     log.append(plan.command)
     output = PipOutput(plan, on_progress, log)
-    status = run(plan.arguments, environment=_environment(plan), on_line=output, cancel=cancel)
+    status = run(
+        plan.arguments,
+        environment=_environment(plan),
+        on_line=output,
+        on_wait=output.look,
+        cancel=cancel,
+    )
     if status != 0:
         raise output.error()
-    on_progress("Unpacking", CHECKING)
+    on_progress("Unpacking", UNPACKED)
 
 
 def _environment(plan: SetupPlan) -> dict[str, str]:

@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .errors import EngineInstallError
+from .folder import tree_size
 from .plan import SetupPlan
 
 OnProgress = Callable[[str, float], None]
 """Called with the stage in words and the fraction of the set-up done, in [0, 1]."""
 
-DOWNLOADED = 0.8
-"""Share of the bar for the downloads; unpacking and the check take the rest."""
+DOWNLOADED = 0.7
+UNPACKED = 0.92
+"""Where the bar stands after the downloads and after unpacking; the check takes the rest."""
+UNPACKED_PER_BYTE = 3.7
+"""How much larger the packages are on disk than their wheels."""
+LOOK_SECONDS = 1.0
 
 _WHEEL = re.compile(r"^\s*(Downloading|Using cached|Processing) (\S+\.whl)(?: \((?P<size>.*)\))?$")
 _BYTES = re.compile(r"^Progress (\d+) of (\d+)$")
@@ -60,6 +66,10 @@ class PipOutput:
     _current: tuple[str, int] = ("", 0)
     """Name and bytes of the wheel at work."""
     _seen: set[str] = field(default_factory=set)
+    _is_unpacking: bool = False
+    _size_before: int = 0
+    """Bytes of the temporary files when the current wheel, or unpacking, began."""
+    _looked_at: float = 0.0
 
     @property
     def _total(self) -> int:
@@ -74,7 +84,23 @@ class PipOutput:
         if (found := _WHEEL.match(line)) and not line.endswith(".metadata"):
             self._begin(found[2].replace("\\", "/").rpartition("/")[2])
         elif line.startswith("Installing collected packages"):
+            self._is_unpacking = True
+            self._size_before = tree_size(self.plan.folder.temporary)
             self.on_progress("Unpacking", DOWNLOADED)
+
+    def look(self) -> None:
+        """Learn from the disk how far a silent pip is; older ones never tell bytes."""
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        if not self._is_unpacking and self.plan.pip.progress == "raw":
+            return
+        grown = max(0, tree_size(self.plan.folder.temporary) - self._size_before)
+        if self._is_unpacking:
+            share = min(1.0, grown / (self._total * UNPACKED_PER_BYTE))
+            self.on_progress("Unpacking", DOWNLOADED + (UNPACKED - DOWNLOADED) * share)
+        elif self._current[1]:
+            self._show(min(grown, self._current[1]), self._current[1])
 
     def _begin(self, wheel: str) -> None:
         name = normalized(wheel.partition("-")[0])
@@ -84,6 +110,7 @@ class PipOutput:
         self._seen.add(name)
         self._done += self._current[1]
         self._current = (package.name, self.plan.size_of(package))
+        self._size_before = tree_size(self.plan.folder.temporary)
         self._show(0, self._current[1])
 
     def _show(self, done: int, total: int) -> None:

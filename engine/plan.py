@@ -25,8 +25,8 @@ VARIANT_NAMES: dict[Variant, str] = {
     "mps": "Apple GPUs (Metal)",
 }
 
-UNPACKED_FACTOR = 4.2
-"""Bytes on disk while installing, per byte of download: the wheel, its content twice."""
+UNPACKED_FACTOR = 5.5
+"""Bytes on disk while installing, per byte of download: the wheel, its cached copy, its content."""
 UNKNOWN_SIZE = 4_000_000_000
 """Assumed where no index could be asked; the largest builds of torch have about as much."""
 

@@ -24,6 +24,7 @@ def run(
     *,
     environment: Mapping[str, str],
     on_line: Callable[[str], None],
+    on_wait: Callable[[], None] = lambda: None,
     cancel: threading.Event,
 ) -> int:
     """Run a program to its end and return its exit status; blocks.
@@ -32,6 +33,7 @@ def run(
         arguments: the program and what it is given; no shell is involved.
         environment: all of its variables.
         on_line: hears each line of both its streams, on this thread, without the line's end.
+        on_wait: called ten times a second while the program is silent.
         cancel: looked at ten times a second.
 
     Raises:
@@ -60,6 +62,7 @@ def run(
             try:
                 line = lines.get(timeout=POLL_SECONDS)
             except Empty:
+                on_wait()
                 continue
             if line is None:
                 return process.wait()

@@ -6,14 +6,30 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    assets,
+    batch,
+    diagnostics,
+    downloads,
+    engine,
+    engine_setup,
     generate,
     history_operators,
+    image_generate,
+    image_pack,
+    image_preview,
     jobs,
+    machine,
+    memory,
+    preview,
+    prompt_dialog,
     properties,
     report,
+    results,
     seed,
+    shortcut,
     sidebar,
     status,
+    storage,
     variants,
 )
 from .variants import choosing
@@ -27,9 +43,24 @@ CLASSES = (
     *history_operators.CLASSES,
     *report.CLASSES,
     *seed.CLASSES,
+    *engine.CLASSES,
+    *engine_setup.CLASSES,
+    *downloads.CLASSES,
+    *storage.CLASSES,
+    *diagnostics.CLASSES,
+    *memory.CLASSES,
+    *preview.CLASSES,
+    *machine.CLASSES,
     *choosing.CLASSES,
+    *results.CLASSES,
+    *assets.CLASSES,
+    *image_preview.CLASSES,
+    *image_pack.CLASSES,
+    *image_generate.CLASSES,
+    *prompt_dialog.CLASSES,
+    *batch.CLASSES,
 )
-WITH_MORE = (jobs, sidebar, variants)
+WITH_MORE = (jobs, preview, sidebar, machine, memory, variants, image_preview, batch, shortcut)
 """Modules that need more than their classes: register() and unregister()."""
 
 

@@ -5,15 +5,29 @@ from __future__ import annotations
 
 import bpy
 
-from . import generate, history, preferences, running, statusbar
+from . import (
+    dialogs,
+    generate,
+    history,
+    image_editor,
+    machine,
+    menus,
+    preferences,
+    running,
+    statusbar,
+)
 
 CLASSES = (
     *preferences.CLASSES,
     *generate.CLASSES,
+    *machine.CLASSES,
     *running.CLASSES,
     *history.CLASSES,
+    *dialogs.CLASSES,
+    *image_editor.CLASSES,
+    *menus.CLASSES,
 )
-WITH_MORE = (statusbar,)
+WITH_MORE = (statusbar, menus)
 """Modules that need more than their classes: register() and unregister()."""
 
 

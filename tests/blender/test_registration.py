@@ -14,7 +14,7 @@ import bpy
 def footprint():
     """Everything of ours that Blender could still hold."""
     handlers = [
-        (name, getattr(each, "__name__", ""))
+        (name, f"{each.__module__}.{each.__name__}")
         for name in dir(bpy.app.handlers)
         if isinstance(getattr(bpy.app.handlers, name), list)
         for each in getattr(bpy.app.handlers, name)
