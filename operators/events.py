@@ -21,6 +21,9 @@ started: list[Callable] = []
 progressed: list[Callable] = []
 """(job): stage and fraction have moved; at most once per tick of the timer."""
 
+wants_preview: list[Callable[[], bool]] = []
+"""(): whether the run that starts now should make previews; one yes is enough."""
+
 previewed: list[Callable] = []
 """(job, preview): a `core.mesh.PreviewMesh` replaces the one before."""
 

@@ -61,6 +61,9 @@ class MaquetteStatus(bpy.types.PropertyGroup):
     report: StringProperty(name="Report", description="Everything about the failure, to be copied")
     warning: StringProperty(name="Warning")
     estimate: StringProperty(name="Estimate", description="Time and memory that a run would take")
+    has_preview: BoolProperty(
+        name="Preview Left", description="A cancelled run has left a preview to keep or discard"
+    )
     jobs: CollectionProperty(type=MaquetteJob)
     active_job: IntProperty(name="Active Job")
 
