@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Everything a contributor does. CI runs `make check test build` and nothing else.
+# Everything a contributor does. CI runs `make check test test-gui build` and nothing else.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fmt check test test-unit test-parity test-blender build bench clean
+.PHONY: help setup demo fmt check test test-unit test-parity test-blender test-gui build bench clean
 
 PYTHON ?= $(shell tools/find_python.sh 3.11 3.13)
 VENV := .venv
@@ -47,6 +47,10 @@ test-parity: $(READY) ## Compare with diffusers, transformers and OpenAI's own n
 
 test-blender: $(READY) ## Test the extension on every Blender served.
 	tools/test_blender.sh $(VENV)
+
+test-gui: build ## Test the real application, set up on Debian or named by BLENDER=.
+	@mkdir -p build/types && ln -sfn ../.. build/types/maquette
+	tools/gui_blender.sh python -m pytest -q -p no:cacheprovider tests/gui
 
 build: $(READY) ## Build the extension's zip under dist/ with Blender's own tool.
 	$(RUN) tools/build_extension.py

@@ -25,7 +25,6 @@ ALLOWED = {
     "blender_manifest.toml",
     "core",
     "engine",
-    "engine",
     "operators",
     "packs",
     "panels",

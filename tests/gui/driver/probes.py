@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside Blender: where things are on the screen, and what is under the mouse."""
+
+from __future__ import annotations
+
+import bpy
+
+
+def window():
+    """Return the main window, which timers do not have in their context."""
+    return bpy.context.window_manager.windows[0]
+
+
+def area(kind: str):
+    """Return the largest area of a kind, such as VIEW_3D, in any window."""
+    areas = [
+        (each.width * each.height, index, each)
+        for index, window in enumerate(bpy.context.window_manager.windows)
+        for each in window.screen.areas
+        if each.type == kind
+    ]
+    return max(areas)[2] if areas else None
+
+
+def region(kind: str, name: str):
+    """Return the region of an area's kind, such as UI for the sidebar."""
+    return next(each for each in area(kind).regions if each.type == name)
+
+
+def rectangle(kind: str, name: str) -> tuple[int, int, int, int]:
+    """Return a region's left, top, width and height on the screen, in pixels from the top left."""
+    found, height = region(kind, name), window().height
+    # The driver's main window fills the screen.
+    return (found.x, height - found.y - found.height, found.width, found.height)
+
+
+def button(kind: str, name: str) -> str:
+    """Name the button under the mouse as Blender would in a script, or return nothing.
+
+    An operator is `bpy.ops.maquette.generate()`, a property `scene.maquette.prompt`.
+    """
+    manager = bpy.context.window_manager
+    with bpy.context.temp_override(window=window(), area=area(kind), region=region(kind, name)):
+        for copy, options in (
+            (bpy.ops.ui.copy_python_command_button, {}),
+            (bpy.ops.ui.copy_data_path_button, {"full_path": True}),
+        ):
+            if copy.poll():
+                manager.clipboard = ""
+                copy(**options)
+                if manager.clipboard:
+                    return manager.clipboard
+    return ""
+
+
+COLUMNS = (0.45, 0.9, 0.06, 0.7, 0.25)
+"""Where in a region's width a button is looked for, one after another."""
+
+STEP = 9
+"""Pixels from one try to the next; a button is 20 high."""
+
+BLANK = 160
+"""Pixels without a button after which a column is taken to be over."""
+
+TAB_WIDTH = 20
+
+
+class Search:
+    """Points at one place after another until it finds a button; a callback of timers.
+
+    `found` is then its place on the screen, and `seen` every button on the way.
+    """
+
+    TURNS = 2
+    """Of Blender's loop, until a movement of the mouse has come back as an event."""
+
+    def __init__(self, kind: str, name: str, wanted: str) -> None:
+        self.found: tuple[int, int] | None = None
+        self.seen: set[str] = set()
+        self.is_over = False
+        self._region, self._wanted = (kind, name), wanted
+        self._columns, self._turn = iter(COLUMNS), 0
+        self._begin_column()
+        bpy.app.timers.register(self, persistent=True)
+
+    def __call__(self) -> float | None:
+        """Take a look, and go on to the next place."""
+        if self._turn > 0:
+            self._turn -= 1
+            return 0.0
+        self.seen.add(found := button(*self._region))
+        if self._wanted in found:
+            self.found, self.is_over = (self._x, self._y), True
+            return None
+        if found:
+            self._last_hit = self._y
+        # A hit may be near a button's top, so that half a button is skipped at the most.
+        self._y += 2 * STEP if found else STEP
+        if self._y > min(self._bottom, self._last_hit + BLANK) and not self._begin_column():
+            self.is_over = True
+            return None
+        self._point()
+        return 0.0
+
+    def _begin_column(self) -> bool:
+        column = next(self._columns, None)
+        if column is None:
+            return False
+        left, top, width, height = rectangle(*self._region)
+        self._x, self._y = left + int((width - TAB_WIDTH) * column), top + STEP
+        self._last_hit, self._bottom = self._y, top + height
+        self._point()
+        return True
+
+    def _point(self) -> None:
+        window().cursor_warp(self._x, window().height - self._y)
+        self._turn = self.TURNS
+
+
+def objects() -> list[str]:
+    """Return the names of the meshes that Maquette has made and that are in the scene."""
+    return [each.name for each in window().scene.objects if "maquette" in each]
+
+
+def running() -> bool:
+    """Tell whether a generation runs."""
+    return bpy.context.window_manager.maquette.is_running
+
+
+def last_job() -> str:
+    """Return the state of the newest job, or nothing."""
+    jobs = bpy.context.window_manager.maquette.jobs
+    return jobs[-1].state if jobs else ""
+
+
+def choose(**settings) -> None:
+    """Set what the sidebar shows."""
+    for name, value in settings.items():
+        setattr(window().scene.maquette, name, value)
+
+
+def texture(name: str):
+    """Return size and mean color of an object's base color image, or None without one."""
+    for material in bpy.data.objects[name].data.materials:
+        for node in material.node_tree.nodes:
+            if node.type == "TEX_IMAGE" and node.image is not None and node.image.has_data:
+                pixels = node.image.pixels[:]
+                return [*node.image.size, [sum(pixels[i::4]) * 4 / len(pixels) for i in range(3)]]
+    return None

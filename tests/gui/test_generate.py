@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a prompt typed into the sidebar to an object in the viewport, back and forth."""
+
+from __future__ import annotations
+
+import pytest
+
+PROMPT = "a red mushroom with a white stem"
+NAME = "Red mushroom with a white stem"
+RUN_SECONDS = 90.0
+
+DRAFT = f"probes.choose(prompt={PROMPT!r}, preset='DRAFT', texture_size=256)"
+LONG = f"probes.choose(prompt={PROMPT!r}, steps=1024, resolution=256, texture_size=256)"
+
+
+@pytest.fixture
+def finished(app, sidebar, viewport):
+    """Return Blender after a generation in an empty scene."""
+    viewport.press("a", "Delete")
+    app.ask(DRAFT)
+    sidebar.click("maquette.generate")
+    app.wait_until("probes.last_job() == 'DONE'", RUN_SECONDS)
+    return app
+
+
+def test_the_tab_shows_a_prompt_and_a_button(app, screen, sidebar, picture):
+    sidebar.find("maquette.prompt")
+    sidebar.find("maquette.generate")
+
+    picture("sidebar.png", sidebar.rectangle)
+
+
+def test_a_typed_prompt_becomes_a_textured_object(app, sidebar, viewport, picture):
+    viewport.press("a", "Delete")
+    viewport.show_textures()
+
+    sidebar.enter("maquette.prompt", PROMPT)
+    picture("prompt.png")
+    sidebar.click("maquette.generate")
+    app.wait_until("probes.running()")
+    picture("running.png")
+    app.wait_until("probes.last_job() == 'DONE'", RUN_SECONDS)
+    picture("first-mesh.png")
+
+    assert app.ask("probes.objects()") == [NAME]
+    assert app.ask("bpy.context.view_layer.objects.active.name") == NAME
+    width, height, (red, _, blue) = app.ask(f"probes.texture({NAME!r})")
+    assert width == height == app.ask("probes.window().scene.maquette.texture_size")
+    assert red > 1.2 * blue
+
+
+def test_undo_removes_the_result_and_redo_brings_it_back(finished, viewport, picture):
+    before = finished.ask(f"probes.texture({NAME!r})")
+
+    viewport.press("ctrl+z")
+    assert finished.ask("probes.objects()") == []
+    viewport.press("ctrl+shift+z")
+
+    assert finished.ask("probes.objects()") == [NAME]
+    assert finished.ask(f"probes.texture({NAME!r})") == before
+
+
+def test_one_undo_goes_back_to_what_was_done_before(app, sidebar, viewport):
+    viewport.press("g", "x", "2", "Return")
+    app.ask(DRAFT)
+    sidebar.click("maquette.generate")
+    app.wait_until("probes.last_job() == 'DONE'", RUN_SECONDS)
+
+    viewport.press("ctrl+z")
+
+    assert app.ask("probes.objects()") == []
+    assert app.ask("bpy.data.objects['Cube'].location.x") == pytest.approx(2.0)
+
+
+def test_undo_and_redo_while_a_job_runs(app, sidebar, viewport):
+    viewport.press("g", "x", "2", "Return")
+    viewport.press("g", "y", "3", "Return")
+    app.ask(DRAFT)
+    sidebar.click("maquette.generate")
+    app.wait_until("probes.running()")
+
+    viewport.press("ctrl+z", "ctrl+z", "ctrl+shift+z")
+    app.wait_until("probes.last_job() == 'DONE'", RUN_SECONDS)
+
+    assert app.ask("list(bpy.data.objects['Cube'].location)") == pytest.approx([2.0, 0.0, 0.0])
+    assert app.ask("probes.objects()") == [NAME]
+
+
+def test_cancel_stops_the_run_and_the_next_one_works(app, sidebar, viewport, picture):
+    app.ask(LONG)
+    sidebar.click("maquette.generate")
+    app.wait_until("bpy.context.window_manager.maquette.fraction > 0.02", RUN_SECONDS)
+
+    sidebar.click("maquette.cancel")
+    app.wait_until("not probes.running()")
+
+    assert app.ask("probes.objects()") == []
+    assert app.ask("bpy.context.window_manager.maquette.error") == ""
+    picture("cancelled.png")
+    app.ask(DRAFT)
+    sidebar.click("maquette.generate")
+    app.wait_until("probes.last_job() == 'DONE'", RUN_SECONDS)
+    assert app.ask("probes.objects()") == [NAME]
+
+
+def test_a_greyed_button_does_nothing_and_says_why(app, sidebar, picture):
+    assert app.ask("probes.window().scene.maquette.prompt") == ""
+
+    sidebar.click("maquette.generate")
+
+    assert not app.ask("probes.running()")
+    assert "prompt" in app.ask("probes.window().scene.maquette.hindrance")
+    picture("greyed.png", sidebar.rectangle)
+
+
+def test_search_finds_generate(app, screen, viewport):
+    app.ask(DRAFT)
+
+    viewport.press("F3")
+    screen.type("Maquette")
+    app.settle()
+    screen.press("Return")
+
+    app.wait_until("probes.last_job() == 'DONE'", RUN_SECONDS)
+    assert app.ask("probes.objects()") == [NAME]
+
+
+def test_a_result_waits_while_the_user_edits_a_mesh(app, sidebar, viewport, picture):
+    viewport.press("Tab")
+    assert app.ask("bpy.context.mode") == "EDIT_MESH"
+    app.ask(DRAFT)
+    sidebar.click("maquette.generate")
+    app.wait_until("'Object Mode' in bpy.context.window_manager.maquette.stage", RUN_SECONDS)
+    picture("waiting.png")
+    assert app.ask("probes.objects()") == []
+
+    viewport.press("Tab")
+    app.wait_until("probes.last_job() == 'DONE'")
+
+    assert app.ask("probes.objects()") == [NAME]
+    assert app.ask("len(bpy.data.objects['Cube'].data.vertices)") == 8
