@@ -11,6 +11,8 @@ from . import pack_states
 
 def read(settings) -> str:
     """Return why nothing can be generated with these settings, or an empty string."""
+    if bpy.context.window_manager.maquette_engine.is_missing:
+        return iface_("Set up the engine first")
     if settings.source == "TEXT" and not settings.prompt.strip():
         return iface_("Enter a prompt first")
     if settings.source == "IMAGE" and settings.image is None:

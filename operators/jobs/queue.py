@@ -17,7 +17,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from ...core.errors import CancelledError
 from ...core.mesh import GenerationResult
 from ...core.worker import Worker
-from .. import packs, status
+from .. import engine, packs, status
 from .spec import JobSpec
 
 
@@ -75,6 +75,7 @@ def submit(context, spec: JobSpec) -> int:
     from . import pump
 
     part = ("image",) if spec.request.image is not None else ()
+    engine.activate(context)
     pack_dir = packs.directory_of(context, spec.request.pack, *part)
     shown = status.current()
     if not live:

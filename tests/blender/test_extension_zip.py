@@ -29,6 +29,7 @@ def installed(built):
         filepath=str(built), repo="user_default", enable_on_install=True
     )
     assert MODULE in bpy.context.preferences.addons
+    bpy.context.window_manager.maquette_engine.is_missing = False
     yield sys.modules[MODULE]
     uninstall()
 
@@ -70,6 +71,7 @@ def test_installing_again_over_it_works(installed, built):
     )
 
     assert MODULE in bpy.context.preferences.addons
+    bpy.context.window_manager.maquette_engine.is_missing = False
     bpy.context.scene.maquette.prompt = "a red cube"
     assert bpy.ops.maquette.generate.poll()
 
