@@ -1,28 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The buttons of the list of jobs."""
+"""The buttons of the list of jobs.
+
+None makes an undo step: the list is on the window manager, which undo does not touch.
+"""
 
 from __future__ import annotations
 
 import bpy
 
-from .. import messages, status
-from . import queue
+from .. import messages
+from . import jump, queue
 
 
-class _JobOperator:
-    """An operator on one job of the list."""
-
-    # No UNDO: the list is on the window manager, which undo does not touch.
-    bl_options = {"INTERNAL"}
-    job_id: bpy.props.IntProperty(name="Job", options={"SKIP_SAVE"})
-
-    @property
-    def entry(self):
-        return status.entry_of(status.current(), self.job_id)
+def _is_running(cls, context) -> bool:
+    if not context.window_manager.maquette.is_running:
+        cls.poll_message_set("No generation is running")
+        return False
+    return True
 
 
 class MAQUETTE_OT_cancel(bpy.types.Operator):
-    """Stop the running job; variants that are finished stay"""
+    """Stop the running job; variants that are finished are kept"""
 
     bl_idname = "maquette.cancel"
     bl_label = "Cancel Generation"
@@ -30,32 +28,51 @@ class MAQUETTE_OT_cancel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if not context.window_manager.maquette.is_running:
-            cls.poll_message_set("No generation is running")
-            return False
-        return True
+        return _is_running(cls, context)
 
     def execute(self, context):
         queue.cancel()
         return {"FINISHED"}
 
 
-class MAQUETTE_OT_job_cancel(_JobOperator, bpy.types.Operator):
+class MAQUETTE_OT_cancel_all(bpy.types.Operator):
+    """Stop the running job and take every waiting one off the queue"""
+
+    bl_idname = "maquette.cancel_all"
+    bl_label = "Cancel All Jobs"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context):
+        return _is_running(cls, context)
+
+    def execute(self, context):
+        queue.cancel_all()
+        return {"FINISHED"}
+
+
+class MAQUETTE_OT_job_cancel(bpy.types.Operator):
     """Stop this job, or take it off the queue if it has not started"""
 
     bl_idname = "maquette.job_cancel"
     bl_label = "Cancel Job"
+    bl_options = {"INTERNAL"}
+
+    job_id: bpy.props.IntProperty(name="Job", options={"SKIP_SAVE"})
 
     def execute(self, context):
         queue.cancel(self.job_id)
         return {"FINISHED"}
 
 
-class MAQUETTE_OT_job_retry(_JobOperator, bpy.types.Operator):
+class MAQUETTE_OT_job_retry(bpy.types.Operator):
     """Do the same once more, as a new job"""
 
     bl_idname = "maquette.job_retry"
     bl_label = "Retry Job"
+    bl_options = {"INTERNAL"}
+
+    job_id: bpy.props.IntProperty(name="Job", options={"SKIP_SAVE"})
 
     def execute(self, context):
         try:
@@ -69,34 +86,14 @@ class MAQUETTE_OT_job_retry(_JobOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class MAQUETTE_OT_job_jump(_JobOperator, bpy.types.Operator):
-    """Select what this job made and frame it in the viewport"""
-
-    bl_idname = "maquette.job_jump"
-    bl_label = "Jump to Result"
-    bl_options = {"INTERNAL", "UNDO"}
-
-    def execute(self, context):
-        names = self.entry.result_names.splitlines() if self.entry else []
-        found = [each for name in names if (each := context.view_layer.objects.get(name))]
-        if not found:
-            self.report({"ERROR"}, "Its result is not in this scene any more")
-            return {"CANCELLED"}
-        for other in list(context.view_layer.objects.selected):
-            other.select_set(False)
-        for each in found:
-            each.select_set(True)
-        context.view_layer.objects.active = found[0]
-        if bpy.ops.view3d.view_selected.poll():
-            bpy.ops.view3d.view_selected()
-        return {"FINISHED"}
-
-
-class MAQUETTE_OT_job_remove(_JobOperator, bpy.types.Operator):
+class MAQUETTE_OT_job_remove(bpy.types.Operator):
     """Take this job off the list; what it made stays in the scene"""
 
     bl_idname = "maquette.job_remove"
     bl_label = "Remove Job"
+    bl_options = {"INTERNAL"}
+
+    job_id: bpy.props.IntProperty(name="Job", options={"SKIP_SAVE"})
 
     def execute(self, context):
         queue.remove(self.job_id)
@@ -117,9 +114,10 @@ class MAQUETTE_OT_jobs_clear(bpy.types.Operator):
 
 CLASSES = (
     MAQUETTE_OT_cancel,
+    MAQUETTE_OT_cancel_all,
     MAQUETTE_OT_job_cancel,
     MAQUETTE_OT_job_retry,
-    MAQUETTE_OT_job_jump,
     MAQUETTE_OT_job_remove,
     MAQUETTE_OT_jobs_clear,
+    *jump.CLASSES,
 )

@@ -108,7 +108,8 @@ def _start_next() -> None:
     if job is None:
         return
     task = Task(job.spec.request, job.pack_dir)
-    job.worker = Worker.with_previews(task) if events.previewed else Worker(task)
+    is_previewed = any(wanted() for wanted in events.wants_preview)
+    job.worker = Worker.with_previews(task) if is_previewed else Worker(task)
     job.worker.start()
     shown = status.current()
     shown.fraction, shown.seconds_left = 0.0, status.UNKNOWN_TIME
@@ -129,19 +130,26 @@ def _give_up(job: Job, error: Exception) -> None:
 def _end(job: Job) -> None:
     queue.live.remove(job)
     shown = status.current()
-    entry = status.entry_of(shown, job.job_id)
     was_stopped = job.is_cancelled or isinstance(job.error, CancelledError)
     state, error, text = "CANCELLED" if was_stopped else "DONE", "", ""
     if job.error is not None and not was_stopped:
-        state, error = "FAILED", messages.for_user(job.error)
-        text = report.compose(bpy.context, job.spec.request, job.error, job.stage)
+        state, error, text = "FAILED", messages.for_user(job.error), _report(job, job.error)
         shown.error, shown.report = error, text
-        if messages.is_bug(job.error):
-            logger.error("generation failed unexpectedly", exc_info=job.error)
-    if entry is not None:
+    if entry := status.entry_of(shown, job.job_id):
         entry.state, entry.stage, entry.error, entry.report = state, "", error, text
         entry.fraction = 1.0 if state == "DONE" else entry.fraction
         events.call(events.ended, entry)
+
+
+def _report(job: Job, error: Exception) -> str:
+    """Return all that is known about a failure; the console gets it where it is a bug."""
+    if messages.is_bug(error):
+        logger.error("generation failed unexpectedly", exc_info=error)
+    try:
+        return report.compose(bpy.context, job.spec.request, error, job.stage)
+    except Exception:
+        logger.exception("no report could be written")
+        return ""
 
 
 def _show_summary() -> None:

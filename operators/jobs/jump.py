@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a line of the list of jobs to what the job made."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import mesh_build, status
+from . import queue
+from .spec import object_of
+
+
+class MAQUETTE_OT_job_jump(bpy.types.Operator):
+    """Select what this job made and bring it into view"""
+
+    bl_idname = "maquette.job_jump"
+    bl_label = "Jump to Result"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    job_id: bpy.props.IntProperty(name="Job", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Go to Object Mode first")
+            return False
+        return True
+
+    def execute(self, context):
+        found = results_of(self.job_id)
+        if not found:
+            self.report({"ERROR"}, "Its result is not in this file any more")
+            return {"CANCELLED"}
+        _show_scene_of(context, found[0])
+        here = [each for each in found if each.name in context.view_layer.objects]
+        for each in here:
+            each.hide_set(False)
+        seen = [each for each in here if each.visible_get()]
+        if not seen:
+            self.report({"ERROR"}, "The result is hidden: show its collection in the Outliner")
+            return {"CANCELLED"}
+        mesh_build.select_only(context, seen)
+        _frame_selected(context)
+        return {"FINISHED"}
+
+
+def results_of(job_id: int) -> list[bpy.types.Object]:
+    """Return what a job made and is still there, by whatever name."""
+    uids = queue.results_of(job_id)
+    if uids:
+        return [found for uid in uids if (found := object_of(uid)) is not None]
+    entry = status.entry_of(status.current(), job_id)
+    names = entry.result_names.splitlines() if entry is not None else []
+    return [bpy.data.objects[name] for name in names if name in bpy.data.objects]
+
+
+def _show_scene_of(context, wanted: bpy.types.Object) -> None:
+    """Have the window show a scene that the object is in."""
+    if wanted.name not in context.scene.objects and context.window is not None:
+        for scene in bpy.data.scenes:
+            if wanted.name in scene.objects:
+                context.window.scene = scene
+                return
+
+
+def _frame_selected(context) -> None:
+    """Bring the selection into view in the largest viewport of the window."""
+    if context.window is None:
+        return
+    areas = [area for area in context.window.screen.areas if area.type == "VIEW_3D"]
+    for area in sorted(areas, key=lambda area: area.width * area.height)[-1:]:
+        region = next(each for each in area.regions if each.type == "WINDOW")
+        with context.temp_override(area=area, region=region):
+            if bpy.ops.view3d.view_selected.poll():
+                bpy.ops.view3d.view_selected()
+
+
+CLASSES = (MAQUETTE_OT_job_jump,)
