@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -30,9 +29,6 @@ Check = Callable[[], None]
 
 StageTimer = Callable[[str], AbstractContextManager[None]]
 
-OnSurface = Callable[[MeshData], None]
-"""Called with the mesh before its texture is painted."""
-
 _COLOR_CHUNK = 65536
 
 
@@ -45,7 +41,6 @@ def mesh_from_field(
     stage: StageTimer,
     check: Check,
     report: Report,
-    on_surface: OnSurface | None = None,
 ) -> tuple[MeshData, tuple[str, ...]]:
     """Return the mesh of a field, and notes for the user.
 
@@ -57,7 +52,6 @@ def mesh_from_field(
         stage: times a stage of that name.
         check: cancellation hook.
         report: progress hook.
-        on_surface: shown the mesh while its texture is still to come.
 
     Raises:
         EmptySurfaceError: the field has no surface.
@@ -77,14 +71,14 @@ def mesh_from_field(
         placed, _ = place(vertices, request.target_size)
     with stage("colours"):
         colors = srgb_to_linear(_vertex_colors(field, vertices, device, check))
-    mesh = MeshData(vertices=placed, faces=faces, normals=normals, vertex_colors=colors)
+    texture = None
     if request.texture_size:
-        if on_surface is not None:
-            on_surface(mesh)
         texture = _texture(
             field, request.texture_size, vertices, faces, device, stage, check, report
         )
-        mesh = replace(mesh, texture=texture)
+    mesh = MeshData(
+        vertices=placed, faces=faces, normals=normals, vertex_colors=colors, texture=texture
+    )
     notes = (f"{num_specks} loose specks were removed",) if num_specks else ()
     return mesh, notes
 

@@ -232,7 +232,6 @@ class _Variant:
             stage=clock.stage,
             check=lambda: _raise_if_set(self._cancel),
             report=lambda stage, fraction: self._report(stage, 0.7 + 0.3 * fraction),
-            on_surface=previewer.after_surface if previewer else None,
         )
         with clock.stage("thumbnail"):
             thumbnail = render_thumbnail(mesh)

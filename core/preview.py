@@ -32,9 +32,6 @@ OnPreview = Callable[[PreviewMesh], None]
 PREVIEW_RESOLUTION = 41
 """Samples per axis: 40 cells halve evenly from the ten that the quick descent starts with."""
 
-MAX_FACES = 120_000
-"""Larger surfaces are not shown before they are painted: the window would notice."""
-
 _SHARE = 0.04
 """Of the sampling time that may go into previews beyond the two that every run makes."""
 
@@ -48,8 +45,9 @@ _CHUNK = 4096
 class Pace:
     """Decides after which sampler steps a preview is made.
 
-    Two are made whatever they cost, at a third and two thirds of the steps; others where the
-    sampling is slow enough that all of them together stay a small share of it.
+    Two are made whatever they cost: after a third of the steps, and after the last, to be looked
+    at while the surface is found and painted. Others are made where the sampling is slow enough
+    that all of them together stay a small share of it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -60,7 +58,7 @@ class Pace:
 
     def is_due(self, done: int, total: int) -> bool:
         """Tell whether to make a preview now that `done` of `total` steps are done."""
-        if done in (-(-total // 3), -(-2 * total // 3)):
+        if done in (-(-total // 3), total):
             return True
         if done < total / 3 or done % max(1, total // _INTERVALS) or not self._count:
             return False
@@ -94,14 +92,9 @@ class Previewer:
     def after_step(self, done: int, total: int, latent: Tensor) -> None:
         """Hand over a preview of the estimated clean latent [L, C] if one is due."""
         if self.pace.is_due(done, total):
-            self.pace.run(lambda: self._sampled(latent, f"step {done} of {total}"))
+            self.pace.run(lambda: self._show(latent, f"step {done} of {total}"))
 
-    def after_surface(self, mesh: MeshData) -> None:
-        """Hand over the surface itself, which costs nothing more, before it is painted."""
-        if len(mesh.faces) <= MAX_FACES:
-            self._hand_over(mesh, "surface")
-
-    def _sampled(self, latent: Tensor, progress: str) -> None:
+    def _show(self, latent: Tensor, progress: str) -> None:
         size = self.record.settings["target_size"]
         try:
             mesh = coarse_mesh(
@@ -114,9 +107,6 @@ class Previewer:
         except (EmptySurfaceError, NonFiniteError):
             # An unfinished estimate need not have a surface; the run itself goes on.
             return
-        self._hand_over(mesh, progress)
-
-    def _hand_over(self, mesh: MeshData, progress: str) -> None:
         record = replace(self.record, settings=self.record.settings | {"preview": progress})
         self.on_preview(PreviewMesh(mesh=mesh, index=self.index, name=self.name, record=record))
 

@@ -135,7 +135,7 @@ def _redraw(scene_uids: set[int]) -> None:
 def _draw() -> None:
     """The draw handler."""
     try:
-        if bpy.context.scene.session_uid == _scene_uid:
+        if _ghosts and bpy.context.scene.session_uid == _scene_uid:
             _draw_all(_ghosts)
     except Exception:
         # It would be raised again with every redraw, and take the viewport's own drawing along.
