@@ -7,12 +7,14 @@ import bpy
 
 from . import (
     dialogs,
+    gallery,
     generate,
     history,
     image_editor,
     machine,
     menus,
     preferences,
+    result,
     running,
     statusbar,
 )
@@ -26,8 +28,10 @@ CLASSES = (
     *dialogs.CLASSES,
     *image_editor.CLASSES,
     *menus.CLASSES,
+    *gallery.CLASSES,
+    *result.CLASSES,
 )
-WITH_MORE = (statusbar, menus)
+WITH_MORE = (statusbar, menus, result)
 """Modules that need more than their classes: register() and unregister()."""
 
 

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results into a file: nothing else is exported, and nothing in the scene is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
+
+from ..assets.metadata import images_of
+from .formats import Format, Results
+
+
+def export(context, path: Path, chosen: Format, results: Results) -> None:
+    """Write results into one file, with their textures in or next to it.
+
+    Raises:
+        OSError: a file beside it would be replaced, or cannot be written.
+        RuntimeError: Blender's exporter failed.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_only_selected(context, results))
+        if chosen.textures == "BESIDE":
+            stack.enter_context(_textures_in(_targets(path, results), results))
+        elif chosen.textures == "EMBEDDED":
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="maquette-")))
+            stack.enter_context(_textures_in(_targets(folder / path.name, results), results))
+        chosen.write(path, results)
+    if not path.is_file() or not path.stat().st_size:
+        raise OSError(rpt_("nothing was written"))
+
+
+@contextmanager
+def _only_selected(context, results: Results) -> Iterator[None]:
+    """Select these objects alone, as long as it lasts: exporters ask the selection."""
+    layer = context.view_layer
+    before, active = list(layer.objects.selected), layer.objects.active
+    for each in before:
+        each.select_set(False)
+    for each in results:
+        each.select_set(True)
+    layer.objects.active = results[0]
+    try:
+        yield
+    finally:
+        for each in layer.objects:
+            each.select_set(each in before)
+        layer.objects.active = active
+
+
+@contextmanager
+def _textures_in(targets: dict[bpy.types.Image, Path], results: Results) -> Iterator[None]:
+    """Save textures as files and let the materials use those, as long as it lasts.
+
+    Exporters of formats that name their textures would otherwise name files that are not there.
+    """
+    stand_ins = []
+    try:
+        for image, target in targets.items():
+            image.save(filepath=str(target), save_copy=True)
+            stand_in = bpy.data.images.load(str(target))
+            stand_in.colorspace_settings.name = image.colorspace_settings.name
+            stand_ins.append((image, stand_in))
+            _swap(results, image, stand_in)
+        yield
+    finally:
+        for image, stand_in in stand_ins:
+            _swap(results, stand_in, image)
+            bpy.data.images.remove(stand_in)
+
+
+def _targets(path: Path, results: Results) -> dict[bpy.types.Image, Path]:
+    """Return where each texture goes; replaces only what belongs to a file that is replaced.
+
+    Raises:
+        FileExistsError: there is such a file, and it belongs to something else.
+    """
+    images = list(dict.fromkeys(image for each in results for image in images_of(each)))
+    names = ["base-color", *(f"base-color-{number}" for number in range(2, len(images) + 1))]
+    targets = {
+        image: path.with_name(f"{path.stem}-{name}.png")
+        for image, name in zip(images, names, strict=False)
+    }
+    if not path.exists():
+        for target in (*targets.values(), path.with_suffix(".mtl")):
+            if target.exists() and (target.suffix == ".png" or path.suffix == ".obj"):
+                raise FileExistsError(rpt_("{file} is already there").format(file=target.name))
+    return targets
+
+
+def _swap(results: Results, old: bpy.types.Image, new: bpy.types.Image) -> None:
+    for each in results:
+        for slot in each.material_slots:
+            tree = slot.material.node_tree if slot.material else None
+            for node in tree.nodes if tree else ():
+                if node.type == "TEX_IMAGE" and node.image == old:
+                    node.image = new
