@@ -19,8 +19,9 @@ from ..core.decoder.stf import Decoder
 from ..core.errors import CheckpointError
 from ..core.prior.basis import LatentBasis
 from ..core.specs import DecoderSpec
-from ..training.config import EncoderConfig
+from ..training.config import EncoderConfig, FitConfig
 from ..training.encoder import PointEncoder
+from ..training.fitting import fit_coefficients
 from ..training.shapes.builder import Shape
 from ..training.shapes.field import ShapeBatch
 from ..training.shapes.generate import Split, generate_shape
@@ -45,6 +46,8 @@ class TrainedEncoder:
     encoder: PointEncoder
     num_points: int
     """Surface points that it reads."""
+    fit: FitConfig | None = None
+    """How its answer is fitted to those points, as the prior's training latents were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ def load_encoder(pack_hash: str, spec: DecoderSpec, folder: Path = MODELS_DIR) -
             )
         encoder = PointEncoder(EncoderConfig(**facts["config"]), spec)
         num_points = int(facts["num_points"])
+        fit = FitConfig(**facts["fit"]) if facts.get("fit") else None
         path = folder / "encoder.safetensors"
         encoder.load_state_dict({name: each.float() for name, each in load_file(path).items()})
     except OSError as error:
@@ -118,7 +122,7 @@ def load_encoder(pack_hash: str, spec: DecoderSpec, folder: Path = MODELS_DIR) -
         ) from error
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(path, f"is not an encoder of this pack ({error})") from error
-    return TrainedEncoder(encoder.eval(), num_points)
+    return TrainedEncoder(encoder.eval(), num_points, fit)
 
 
 @torch.no_grad()
@@ -165,7 +169,13 @@ def _score(
     points, owners = sample_surface(batch, trained.num_points, generator)
     latent = trained.encoder(points, batch.colours[owners])
     if basis is not None:
-        latent = basis.reconstruct(basis.project(latent))
+        coefficients = basis.project(latent)
+        if trained.fit is not None:
+            cloud = points, batch.colours[owners]
+            coefficients = fit_coefficients(
+                decoder, basis, coefficients, cloud, trained.fit, generator
+            )
+        latent = basis.reconstruct(coefficients)
     field = decoder.field(latent[0])
     inside = torch.cat([field.signed_distance(each) > 0 for each in cells.split(_CHUNK)])
     # Colours are compared evenly over the surface, at points that the encoder has not read.

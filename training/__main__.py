@@ -32,11 +32,20 @@ from ..core.specs import DECODERS, PRIORS
 from .config import TrainingConfig, load_config
 from .dataset import ShapeDataset
 from .export import export_encoder, export_pack
-from .loop import Run
+from .loop import Run, rank
 from .shapes.shards import write_shard
-from .stage1 import AutoEncoder, encode_all, fit_basis, train_autoencoder, train_decoder
-from .stage2 import train_prior
+from .stage1 import (
+    AutoEncoder,
+    centre_basis,
+    encode_all,
+    fit_all,
+    fit_basis,
+    train_autoencoder,
+    train_decoder,
+)
+from .stage2 import DecodedTruth, PriorData, train_prior
 from .text import draw_captions, encode_captions, known_words, train_word_encoder, word_roles
+from .warm_start import WarmStart
 
 _CAPTIONS_PER_SHAPE = 6
 _MAX_WORDS = 24
@@ -53,6 +62,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
     parser.add_argument("--pack", type=Path, default=Path("packs/starter"), help="export target")
+    parser.add_argument("--warm-start", type=Path, help="folder of a run to go on from")
     parser.add_argument("--processes", type=int, default=2, help="of `generate`")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -94,7 +104,8 @@ def _text(config: TrainingConfig, arguments: argparse.Namespace) -> None:
 
 
 def _stage1(config: TrainingConfig, arguments: argparse.Namespace) -> None:
-    train_autoencoder(config, ShapeDataset(_shards(arguments)), arguments.run)
+    data = ShapeDataset(_shards(arguments))
+    train_autoencoder(config, data, arguments.run)
 
 
 def _latents(config: TrainingConfig, arguments: argparse.Namespace) -> None:
@@ -109,9 +120,23 @@ def _latents(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     )
 
 
+def _fit(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    start = _warm_start(arguments)
+    if start is None:
+        raise SystemExit("fit needs --warm-start: a run whose decoder is trained")
+    data = ShapeDataset(_shards(arguments))
+    basis, coefficients = start.latents(PRIORS[config.architecture])
+    decoder = _start_decoder(config, arguments)
+    fitted = fit_all(config, data, coefficients, basis, decoder, arguments.run / "fit")
+    basis, fitted = centre_basis(basis, fitted, data.num_training)
+    if rank() == 0:
+        saved = {"basis": basis.state_dict(), "coefficients": fitted}
+        torch.save(saved, arguments.run / "latents.pt")
+
+
 def _decoder(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     basis, coefficients = _load_latents(config, arguments)
-    decoder = _load_autoencoder(config, arguments).decoder
+    decoder = _start_decoder(config, arguments)
     data = ShapeDataset(_shards(arguments))
     train_decoder(config, data, coefficients, basis, decoder, arguments.run)
 
@@ -119,7 +144,12 @@ def _decoder(config: TrainingConfig, arguments: argparse.Namespace) -> None:
 def _stage2(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     basis, coefficients = _load_latents(config, arguments)
     conditions = torch.load(arguments.run / "conditions.pt", weights_only=True)["conditions"]
-    train_prior(config, coefficients, basis, conditions, arguments.run)
+    seen = None
+    if config.prior_loss.decoded_weight:
+        decoder = _start_decoder(config, arguments)
+        seen = DecodedTruth(ShapeDataset(_shards(arguments)), decoder)
+    data = PriorData(coefficients, basis, conditions, seen)
+    train_prior(config, data, arguments.run, _warm_start(arguments))
 
 
 def _export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
@@ -135,7 +165,7 @@ def _export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     Run("stage2", prior, config.stage2, arguments.run).use_average()
     manifest = PackManifest(
         id="starter",
-        version="0.1.0",
+        version="0.2.0",
         prior=prior.spec,
         decoder=decoder.spec,
         word_encoder=words.spec,
@@ -144,7 +174,8 @@ def _export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     )
     export_pack(arguments.pack, manifest, prior, decoder, words)
     encoder = _load_autoencoder(config, arguments).encoder
-    export_encoder(Path("evaluation/models"), config.encoder, encoder, arguments.pack)
+    fit = config.fit if arguments.warm_start else None
+    export_encoder(Path("evaluation/models"), config.encoder, encoder, fit, arguments.pack)
 
 
 def _shards(arguments: argparse.Namespace) -> Path:
@@ -152,11 +183,25 @@ def _shards(arguments: argparse.Namespace) -> Path:
     return folder
 
 
+def _warm_start(arguments: argparse.Namespace) -> WarmStart | None:
+    return WarmStart(arguments.warm_start) if arguments.warm_start else None
+
+
 def _load_autoencoder(config: TrainingConfig, arguments: argparse.Namespace) -> AutoEncoder:
+    """Load what stage 1 of this run, or of the run it goes on from, made."""
     model = AutoEncoder(config)
-    state = torch.load(arguments.run / "stage1.pt", weights_only=True)
+    folder = arguments.warm_start or arguments.run
+    state = torch.load(folder / "stage1.pt", weights_only=True)
     model.load_state_dict(state["module"])
     return model
+
+
+def _start_decoder(config: TrainingConfig, arguments: argparse.Namespace) -> Decoder:
+    """Return the best decoder that is ready before the decoder's own stage has run."""
+    decoder = _load_autoencoder(config, arguments).decoder
+    if start := _warm_start(arguments):
+        start.load_decoder(decoder)
+    return decoder
 
 
 def _load_latents(
@@ -174,6 +219,7 @@ _STAGES: dict[str, Callable[[TrainingConfig, argparse.Namespace], None]] = {
     "text": _text,
     "stage1": _stage1,
     "latents": _latents,
+    "fit": _fit,
     "decoder": _decoder,
     "stage2": _stage2,
     "export": _export,

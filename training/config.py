@@ -59,6 +59,21 @@ class FieldLossConfig:
     """Distances are compared after tanh(d / distance_scale)."""
     latent_noise: float
     """Standard deviation of noise on the latent, so that nearby latents decode alike."""
+    rare_color_power: float = 0.0
+    """A colour error counts by the share of its colour on the shape to minus this power: 0 counts
+    every point alike, 1 every colour alike, so that a small part weighs as much as a large one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitConfig:
+    """How far latents are moved towards what the decoder shows best; see fitting.py."""
+
+    num_steps: int
+    num_points: int
+    """Surface points per step, a random subset of those the encoder read."""
+    learning_rate: float
+    color_weight: float
+    rare_color_power: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +85,16 @@ class PriorLossConfig:
     log_sigma_std: float
     spread_power: float
     """Loss weight of a coefficient is its spread to this power."""
+    decoded_weight: float = 0.0
+    """Weight of the field loss of the predicted latent, decoded by the frozen decoder; 0 = off."""
+    decoded_points: int = 0
+    """Surface points per shape of that loss; half as many query points are added."""
+    decoded_color_weight: float = 0.0
+    decoded_rare_power: float = 0.0
+    """These two as in `FieldLossConfig`, but for that loss."""
+    decoded_sigma: float = 1.0
+    """Its weight falls by half at this noise level: beyond it a clean prediction is an average
+    over many shapes, and should decode to none in particular."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +112,8 @@ class TrainingConfig:
     stage1: StageConfig
     decoder: StageConfig
     stage2: StageConfig
+    fit: FitConfig | None = None
+    """Only for a run that goes on from another."""
 
 
 _Section = TypeVar("_Section")
@@ -100,6 +127,7 @@ def load_config(path: Path) -> TrainingConfig:
         "data": DataConfig,
         "encoder": EncoderConfig,
         "field_loss": FieldLossConfig,
+        "fit": FitConfig,
         "prior_loss": PriorLossConfig,
         "text": StageConfig,
         "stage1": StageConfig,
@@ -107,6 +135,8 @@ def load_config(path: Path) -> TrainingConfig:
         "stage2": StageConfig,
     }
     for name, section in sections.items():
+        if name == "fit" and name not in table:
+            continue
         if name not in table:
             raise ValueError(f"{path}: section [{name}] is missing")
         table[name] = _build(section, table[name], f"{path}: [{name}]")

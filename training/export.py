@@ -17,7 +17,7 @@ from ..core.decoder.stf import Decoder
 from ..core.pack import PACK_FILE, PackManifest
 from ..core.prior.transformer import LatentPrior
 from ..weights_fetch import pack_hash
-from .config import EncoderConfig
+from .config import EncoderConfig, FitConfig
 from .encoder import PointEncoder
 
 
@@ -39,11 +39,22 @@ def export_pack(
     (folder / PACK_FILE).write_text(manifest.to_json(files), encoding="utf-8")
 
 
-def export_encoder(folder: Path, config: EncoderConfig, encoder: PointEncoder, pack: Path) -> None:
-    """Write stage 1's encoder, which measures reconstructions and is not part of the pack."""
+def export_encoder(
+    folder: Path, config: EncoderConfig, encoder: PointEncoder, fit: FitConfig | None, pack: Path
+) -> None:
+    """Write stage 1's encoder, which measures reconstructions and is not part of the pack.
+
+    With it goes how its latents were fitted before the prior saw them, if they were.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     save_file(_half_precision(encoder), folder / "encoder.safetensors")
-    content = {"config": asdict(config), "pack_hash": pack_hash(pack), "num_points": 1024}
+    content: dict[str, object] = {
+        "config": asdict(config),
+        "pack_hash": pack_hash(pack),
+        "num_points": 1024,
+    }
+    if fit is not None:
+        content["fit"] = asdict(fit)
     (folder / "encoder.json").write_text(json.dumps(content, indent=1) + "\n")
 
 

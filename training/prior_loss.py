@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from ..core.decoder.stf import Decoder
 from ..core.prior.transformer import LatentPrior
 from ..core.specs import PriorSpec
-from .config import PriorLossConfig
+from .config import FieldLossConfig, PriorLossConfig
+from .dataset import Queries
+from .field_loss import field_loss
 
 _LOWEST_SIGMA = 0.1
 _HIGHEST_SIGMA = 160.0
@@ -20,14 +25,25 @@ def sigma_to_timestep(sigma: Tensor, spec: PriorSpec) -> Tensor:
     return steps.clamp(0, spec.num_timesteps - 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """What the predicted latents of a batch should decode to."""
+
+    decoder: Decoder
+    """Frozen; in the precision of the surrounding autocast."""
+    queries: Queries
+    config: FieldLossConfig
+
+
 def prior_loss(
     prior: LatentPrior,
     coefficients: Tensor,
     condition: Tensor,
     config: PriorLossConfig,
     generator: torch.Generator,
+    decoding: Decoding | None = None,
 ) -> dict[str, Tensor]:
-    """Return `loss`, and its mean over low, middle and high noise.
+    """Return `loss`, its mean over low, middle and high noise, and the decoded parts if asked for.
 
     Args:
         prior: with a basis.
@@ -35,6 +51,7 @@ def prior_loss(
         condition: [B, S, E]; a share of the rows is zeroed here.
         config: noise and dropout.
         generator: draws everything random.
+        decoding: adds the field loss of the decoded prediction.
     """
     basis = prior.basis
     assert basis is not None
@@ -56,6 +73,15 @@ def prior_loss(
     for name, low, high in (("low", 0.0, 1.0), ("middle", 1.0, 5.0), ("high", 5.0, 1e9)):
         chosen = (sigma >= low) & (sigma < high)
         losses[name] = (error.detach() * chosen).sum() / chosen.sum().clamp(min=1)
+    if decoding is not None:
+        clean = scaling.c_skip * noisy + scaling.c_out * predicted
+        # Rows that lost their condition cannot know what to decode to.
+        trust = keep / (1 + (sigma / config.decoded_sigma) ** 2)
+        decoded = field_loss(
+            decoding.decoder, basis.reconstruct(clean), decoding.queries, decoding.config, trust
+        )
+        losses["loss"] = losses["loss"] + config.decoded_weight * decoded["loss"]
+        losses |= {"decoded_" + name: decoded[name] for name in ("distance", "color")}
     return losses
 
 

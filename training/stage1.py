@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from ..core.decoder.stf import Decoder
@@ -16,13 +17,15 @@ from .config import TrainingConfig
 from .dataset import ShapeDataset
 from .encoder import PointEncoder
 from .field_loss import field_loss
+from .fitting import fit_coefficients
 from .initialise import initialise_decoder
-from .loop import Run, step_generator
+from .loop import Run, rank, step_generator
 
 logger = logging.getLogger(__name__)
 
 _ENCODE_POINTS = 1024
 _ENCODE_BATCH = 64
+_FIT_CHUNK, _FIT_BATCH = 1000, 50
 
 
 class AutoEncoder(nn.Module):
@@ -87,6 +90,65 @@ def fit_basis(config: TrainingConfig, latents: Tensor, num_training: int) -> Lat
         "basis of %d components holds %.2f %% of the variance", len(basis.rows), share * 100
     )
     return basis
+
+
+def fit_all(
+    config: TrainingConfig,
+    data: ShapeDataset,
+    coefficients: Tensor,
+    basis: LatentBasis,
+    decoder: Decoder,
+    folder: Path,
+) -> Tensor:
+    """Return the coefficients of every shape [N, K], fitted through the decoder.
+
+    Works in chunks that are kept on disk, so that it can be stopped, and shared by several
+    processes (torchrun).
+    """
+    if config.fit is None:
+        raise ValueError("the config has no section [fit]")
+    decoder.requires_grad_(False)
+    folder.mkdir(exist_ok=True)
+    chunks = torch.arange(len(data)).split(_FIT_CHUNK)
+    processes = dist.get_world_size() if dist.is_initialized() else 1
+    for number in range(rank(), len(chunks), processes):
+        path = folder / f"{number:04d}.pt"
+        if path.exists():
+            continue
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
+        fitted = []
+        for indices in chunks[number].split(_FIT_BATCH):
+            cloud = data.cloud(indices, _ENCODE_POINTS, generator)
+            fitted.append(
+                fit_coefficients(
+                    decoder, basis, coefficients[indices], cloud, config.fit, generator
+                )
+            )
+        part = path.with_suffix(".part")
+        torch.save(torch.cat(fitted), part)
+        part.replace(path)
+        logger.info("fitted chunk %d of %d", number + 1, len(chunks))
+    if dist.is_initialized():
+        dist.barrier()
+    return torch.cat(
+        [torch.load(folder / f"{i:04d}.pt", weights_only=True) for i in range(len(chunks))]
+    )
+
+
+@torch.no_grad()
+def centre_basis(
+    basis: LatentBasis, coefficients: Tensor, num_training: int
+) -> tuple[LatentBasis, Tensor]:
+    """Return the same directions with the mean and the spreads of new coefficients [N, K].
+
+    The coefficients come back relative to the new mean.
+    """
+    moved = LatentBasis(*basis.latent_shape, len(basis.rows))
+    shift = coefficients[:num_training].mean(0)
+    moved.rows.copy_(basis.rows)
+    moved.mean.copy_(basis.mean + shift @ basis.rows)
+    moved.spread.copy_(coefficients[:num_training].std(0))
+    return moved, coefficients - shift
 
 
 def train_decoder(

@@ -11,8 +11,14 @@ from maquette.core.prior.transformer import LatentPrior
 from maquette.core.specs import DECODERS, PRIORS
 from maquette.training.config import FieldLossConfig, PriorLossConfig
 from maquette.training.dataset import Queries
-from maquette.training.field_loss import field_loss
-from maquette.training.prior_loss import condition_gap, prior_loss, sigma_to_timestep
+from maquette.training.field_loss import color_rarity, field_loss
+from maquette.training.initialise import initialise_decoder
+from maquette.training.prior_loss import (
+    Decoding,
+    condition_gap,
+    prior_loss,
+    sigma_to_timestep,
+)
 
 PRIOR = replace(PRIORS["starter"], width=32, num_layers=1, num_heads=2)
 FIELD_LOSS = FieldLossConfig(
@@ -87,3 +93,82 @@ def test_the_field_loss_by_hand() -> None:
     torch.testing.assert_close(losses["distance"], distance)
     torch.testing.assert_close(losses["color"], torch.tensor(color))
     torch.testing.assert_close(losses["loss"], distance + 2.0 * color)
+
+
+def test_rare_colors_weigh_more_by_hand() -> None:
+    """Three reds and a blue; a green that does not count."""
+    red, blue, green = (0.8, 0.1, 0.1), (0.15, 0.3, 0.8), (0.2, 0.6, 0.2)
+    colors = torch.tensor([[red, red, (0.84, 0.13, 0.1), blue, green]])
+    visible = torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0]])
+
+    alike = color_rarity(colors, visible, 0.0)
+    even = color_rarity(colors, visible, 1.0)
+
+    torch.testing.assert_close(alike * visible, visible)
+    torch.testing.assert_close(even[0, :4], torch.tensor([2 / 3, 2 / 3, 2 / 3, 2.0]))
+
+
+def test_a_shape_without_weight_does_not_count() -> None:
+    torch.manual_seed(0)
+    decoder = Decoder(DECODERS["starter"])
+    initialise_decoder(decoder)
+    latents = torch.randn(2, 256, 32)
+    queries = Queries(torch.rand(2, 8, 3), torch.zeros(2, 8), torch.rand(2, 8, 3))
+    alone = Queries(queries.points[:1], queries.distance[:1], queries.colors[:1])
+
+    both = field_loss(decoder, latents, queries, FIELD_LOSS, torch.tensor([1.0, 0.0]))
+    first = field_loss(decoder, latents[:1], alone, FIELD_LOSS)
+
+    for name in ("distance", "color", "loss"):
+        torch.testing.assert_close(2 * both[name], first[name])
+
+
+def _decoding() -> Decoding:
+    decoder = Decoder(DECODERS["starter"])
+    initialise_decoder(decoder)
+    decoder.requires_grad_(False)
+    queries = Queries(torch.rand(4, 8, 3), torch.zeros(4, 8), torch.rand(4, 8, 3))
+    return Decoding(decoder, queries, FIELD_LOSS)
+
+
+def test_the_decoded_prediction_adds_to_the_loss() -> None:
+    """At little noise the prediction is the clean latent, whose own field loss is known."""
+    prior, decoding = _prior(), _decoding()
+    assert prior.basis is not None
+    clean = torch.randn(4, PRIOR.basis_size)
+    config = replace(PRIOR_LOSS, log_sigma_mean=-9.0, decoded_weight=0.5, decoded_sigma=1e6)
+
+    plain, with_field = (
+        prior_loss(
+            prior, clean, torch.zeros(4, 4, 128), config, torch.Generator().manual_seed(1), each
+        )
+        for each in (None, decoding)
+    )
+
+    known = field_loss(
+        decoding.decoder, prior.basis.reconstruct(clean), decoding.queries, FIELD_LOSS
+    )
+    torch.testing.assert_close(with_field["decoded_color"], known["color"], rtol=0.05, atol=1e-3)
+    torch.testing.assert_close(
+        with_field["loss"] - plain["loss"],
+        0.5 * (with_field["decoded_distance"] + 2.0 * with_field["decoded_color"]),
+    )
+    with_field["loss"].backward()
+    assert prior.latent_out.weight.grad is not None
+    assert prior.latent_out.weight.grad.abs().sum() > 0
+
+
+def test_rows_without_a_condition_are_not_decoded() -> None:
+    prior, decoding = _prior(), _decoding()
+    config = replace(PRIOR_LOSS, condition_dropout=1.0, decoded_weight=1.0, decoded_sigma=1e6)
+
+    losses = prior_loss(
+        prior,
+        torch.randn(4, PRIOR.basis_size),
+        torch.randn(4, 4, 128),
+        config,
+        torch.Generator().manual_seed(1),
+        decoding,
+    )
+
+    assert losses["decoded_distance"].item() == losses["decoded_color"].item() == 0.0

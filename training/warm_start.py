@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run that goes on from another run's modules, inside that run's basis.
+
+The basis stays: encoder and decoder are trained through it, so latents move little and what the
+earlier prior has learnt about them still holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..core.decoder.stf import Decoder
+from ..core.prior.basis import LatentBasis
+from ..core.prior.transformer import LatentPrior
+from ..core.specs import PriorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """The folder of a finished run."""
+
+    folder: Path
+
+    def load_decoder(self, decoder: Decoder) -> None:
+        """Load the decoder as its own stage left it."""
+        decoder.load_state_dict(self._checkpoint("decoder")["module"])
+
+    def load_prior(self, prior: LatentPrior) -> None:
+        """Load the moving average of stage 2's weights, all but the basis."""
+        saved = self._checkpoint("stage2")
+        state = saved["module"]
+        if saved["average"] is not None:
+            names = [name for name, each in prior.named_parameters() if each.requires_grad]
+            state = state | dict(zip(names, saved["average"], strict=True))
+        kept = {key: each for key, each in state.items() if not key.startswith("basis.")}
+        missing, unexpected = prior.load_state_dict(kept, strict=False)
+        if unexpected or any(not key.startswith("basis.") for key in missing):
+            raise ValueError(f"{self.folder} holds a prior of another architecture")
+
+    def latents(self, spec: PriorSpec) -> tuple[LatentBasis, Tensor]:
+        """Return the basis of the run's latents and the coefficients of every shape, [N, K]."""
+        saved = torch.load(self.folder / "latents.pt", weights_only=True)
+        basis = LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
+        basis.load_state_dict(saved["basis"])
+        return basis, saved["coefficients"]
+
+    def _checkpoint(self, stage: str) -> dict[str, dict[str, Tensor]]:
+        checkpoint: dict[str, dict[str, Tensor]] = torch.load(
+            self.folder / f"{stage}.pt", weights_only=True
+        )
+        return checkpoint
