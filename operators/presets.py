@@ -30,7 +30,7 @@ PRESETS = {
         resolution=_REQUEST.resolution,
         texture_size=_REQUEST.texture_size,
     ),
-    "FINE": Preset(steps=48, resolution=256, texture_size=2048),
+    "FINE": Preset(steps=48, resolution=192, texture_size=2048),
 }
 CUSTOM = "CUSTOM"
 NAMES = (*PRESETS, CUSTOM)

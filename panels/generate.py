@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from .picture import draw_picture
+from .preferences_engine import draw_connection
 from .wrapping import draw_text, wrap
 
 PROMPT_EXTRAS = 26
@@ -75,21 +76,30 @@ def _draw_pack(layout, context, settings):
     if state is None:
         return
     draw_text(column, context, state.words, icon=PACK_ICONS[state.kind])
+    if state.kind == "NO_MODEL":
+        column.operator("maquette.offer_image_pack", icon="IMPORT")
     if state.kind == "MISSING" and not context.window_manager.maquette_downloads.is_running:
-        row = column.row(align=True)
-        button = row.operator("maquette.pack_fetch", text="Fetch Model", icon="IMPORT")
-        button.pack_id, button.part = settings.pack, settings.source
-        # Where access to the internet, folders and imports are.
-        row.operator("maquette.preferences", text="", icon="PREFERENCES")
+        _draw_fetch(column, context, settings)
+
+
+def _draw_fetch(column, context, settings):
+    if not bpy.app.online_access:
+        draw_connection(column, context)
+    row = column.row(align=True)
+    button = row.operator("maquette.pack_fetch", text="Fetch Model", icon="IMPORT")
+    button.pack_id, button.part = settings.pack, settings.source
+    # Packs can be imported from a folder there.
+    row.operator("maquette.preferences", text="", icon="PREFERENCES")
 
 
 def _draw_button(layout, context, settings):
     status = context.window_manager.maquette
     state = _pack_state(context, settings)
     column = layout.column()
-    row = column.row()
+    row = column.row(align=True)
     row.scale_y = 1.6
     row.operator("maquette.generate", text="Generate", icon="MESH_DATA")
+    row.menu("MAQUETTE_MT_more", text="", icon="DOWNARROW_HLT")
     if state is not None and state.kind != "READY":
         return  # It stands at the model.
     if settings.hindrance:

@@ -6,6 +6,10 @@ from __future__ import annotations
 import bpy
 
 from .generate import SidebarPanel
+from .wrapping import draw_text, wrap
+
+LIST_EXTRAS = 100
+"""Pixels of what stands beside a prompt in the list: icon, seed, scroll bar and buttons."""
 
 
 class MAQUETTE_UL_history(bpy.types.UIList):
@@ -53,9 +57,19 @@ class MAQUETTE_PT_history(SidebarPanel, bpy.types.Panel):
         column.operator("maquette.history_remove", text="", icon="REMOVE")
         column.separator()
         column.menu("MAQUETTE_MT_history", text="", icon="DOWNARROW_HLT")
+        if 0 <= sidebar.active_history < len(sidebar.history):
+            _draw_entry(layout, context, sidebar.history[sidebar.active_history])
         row = layout.row(align=True)
         row.operator("maquette.history_recall")
         row.operator("maquette.history_run", text="Again", icon="FILE_REFRESH")
+
+
+def _draw_entry(layout, context, entry):
+    column = layout.column(align=True)
+    if len(wrap(context, entry.name, LIST_EXTRAS)) > 1:
+        # The list shows its beginning only.
+        draw_text(column, context, entry.name)
+    column.label(text=entry.date, icon="TIME", translate=False)
 
 
 CLASSES = (MAQUETTE_UL_history, MAQUETTE_MT_history, MAQUETTE_PT_history)

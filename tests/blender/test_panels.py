@@ -125,7 +125,7 @@ def test_at_rest_there_is_a_prompt_a_model_a_quality_a_place_and_a_button():
 
     calls = draw(generate.MAQUETTE_PT_generate.draw)
 
-    assert [call for call in calls if call[0] != "label"] == [
+    assert [call for call in calls if call[0] not in ("label", "menu")] == [
         ("prop", "source"),
         ("prop", "prompt"),
         ("prop", "pack"),
@@ -162,6 +162,21 @@ def test_with_an_image_there_is_a_picker_in_place_of_the_prompt():
 
     assert ("template_ID", "image") in calls
     assert ("prop", "prompt") not in calls
+
+
+def test_a_model_that_is_not_there_can_be_fetched_and_one_for_images_is_offered():
+    sidebar = bpy.context.window_manager.maquette_sidebar
+    for kind, operator in (
+        ("MISSING", "maquette.pack_fetch"),
+        ("NO_MODEL", "maquette.offer_image_pack"),
+    ):
+        sidebar.pack_states["starter TEXT"].kind = kind
+        sidebar.pack_states["starter TEXT"].words = f"It is {kind}"
+
+        calls = draw(generate.MAQUETTE_PT_generate.draw)
+
+        assert f"It is {kind}" in texts(calls)
+        assert ("operator", operator) in calls
 
 
 def test_the_estimate_is_shown_until_the_run_starts():
