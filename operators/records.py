@@ -57,7 +57,7 @@ def request_of(context, record: dict) -> config.GenerationRequest:
         return config.GenerationRequest(
             prompt="" if picture else record["prompt"],
             image=_image(picture) if picture else None,
-            pack=record["pack"],
+            pack=_text(record["pack"]),
             seed=record["seed"],
             sampler=_sampler(values),
             like=likeness_of(record),
@@ -75,9 +75,16 @@ def request_of(context, record: dict) -> config.GenerationRequest:
 _SIZES = ("resolution", "texture_size", "target_size")
 
 
-def _sampler(values: dict) -> config.SamplerConfig:
-    known = {field.name for field in fields(config.SamplerConfig)}
-    return config.SamplerConfig(**{key: each for key, each in values.items() if key in known})
+def _sampler(values: dict) -> config.SamplerConfig | None:
+    names = [field.name for field in fields(config.SamplerConfig)]
+    known = {name: values[name] for name in names if name in values}
+    return config.SamplerConfig(**known) if known else None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _image(source: str) -> config.ReferenceImage:

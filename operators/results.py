@@ -116,7 +116,8 @@ class MAQUETTE_OT_more_like_this(_OnResult, bpy.types.Operator):
 
     def apply(self, context, subject, record):
         request = records.request_of(context, record)
-        seeds, strengths = (request.seed,), (self.strength,)
+        # Blender keeps single precision, in which 0.9 is 0.89999998.
+        seeds, strengths = (request.seed,), (round(self.strength, 4),)
         if request.like is not None:
             seeds, strengths = request.like.seeds + seeds, request.like.strengths + strengths
         request = replace(
