@@ -40,6 +40,7 @@ def insert(
     first = len(objects)
     if first < len(results):
         objects += _add(context, spec, results[first:], meshes[first:])
+    context.view_layer.update()  # It lists what was linked only from then on.
     seen = [each for each in objects if each.name in context.view_layer.objects]
     if seen:
         mesh_build.select_only(context, seen)
@@ -91,8 +92,6 @@ def _add(
         mesh_build.write_facts(added, result)
         target.objects.link(added)
         objects.append(added)
-    if placeholder is not None:
-        _retire(context, placeholder, spec.placement.action, objects[0])
     return objects
 
 
@@ -131,17 +130,17 @@ def _target(context, placeholder: bpy.types.Object | None) -> bpy.types.Collecti
     return usable
 
 
-def _retire(
-    context, placeholder: bpy.types.Object, action: str, successor: bpy.types.Object
-) -> None:
+def _retire(context, placement: Placement, successor: bpy.types.Object) -> None:
     """Do with a placeholder what was chosen; a linked one can only be hidden here."""
-    if action == "REPLACE" and placeholder.is_editable:
-        context.view_layer.update()  # The successor's matrix is still that of its creation.
+    placeholder = _placeholder(context, placement)
+    if placeholder is None:
+        return
+    if placement.action == "REPLACE" and placeholder.is_editable:
         _adopt(placeholder.children, successor)
         if placeholder.parent is not None:
             _keep_in_place(successor, placeholder.parent)
         bpy.data.objects.remove(placeholder)
-    elif action != "KEEP":
+    elif placement.action != "KEEP":
         placeholder.hide_set(True)
         if placeholder.is_editable:
             placeholder.hide_render = True
