@@ -58,6 +58,7 @@ def remember(request: GenerationRequest) -> None:
         date=datetime.now().astimezone().isoformat(timespec="seconds"),
     )
     _try(lambda: change(lambda entries: history.add(entries, entry)))
+    bpy.context.window_manager.maquette_sidebar.active_history = 0
 
 
 def change(edit: Change) -> list[history.HistoryEntry]:

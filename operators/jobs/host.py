@@ -11,6 +11,7 @@ from bpy.app.translations import pgettext_iface as iface_
 BUSY_JOBS = ("RENDER", "OBJECT_BAKE")
 """Blender's own jobs that read the scene for minutes; see `bpy.app.is_job_running`."""
 WITH_OUR_SIDEBAR = {"VIEW_3D", "IMAGE_EDITOR"}
+SETTLE_TIME = 0.2  # Seconds.
 
 
 def has_event_loop() -> bool:
@@ -78,3 +79,12 @@ def redraw() -> None:
         # The status bar is in no screen. A text in it belongs to an operator at work.
         if not window.modal_operators:
             window.workspace.status_text_set(None)
+
+
+def settle() -> None:
+    """Redraw once more a moment later.
+
+    Where a panel came or went, Blender moves the others only when they are drawn again.
+    """
+    if has_event_loop() and not bpy.app.timers.is_registered(redraw):
+        bpy.app.timers.register(redraw, first_interval=SETTLE_TIME)

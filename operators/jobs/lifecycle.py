@@ -10,7 +10,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from .. import status
-from . import landing, pump, queue
+from . import host, landing, pump, queue
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,8 @@ def unregister() -> None:
         landing.discard(job)
     stop()
     atexit.unregister(stop)
-    if bpy.app.timers.is_registered(pump.tick):
-        bpy.app.timers.unregister(pump.tick)
+    for timer in (pump.tick, host.redraw):
+        if bpy.app.timers.is_registered(timer):
+            bpy.app.timers.unregister(timer)
     for handlers, handler in _handlers():
         handlers.remove(handler)

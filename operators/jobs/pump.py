@@ -51,7 +51,10 @@ def tick() -> float | None:
     _start_next()
     _show_summary()
     host.redraw()
-    return INTERVAL if queue.live else None
+    if queue.live:
+        return INTERVAL
+    host.settle()
+    return None
 
 
 def _advance(job: Job) -> bool:

@@ -48,6 +48,16 @@ def test_what_was_generated_is_shown_newest_first(pipeline, make_result):
     assert sidebar().history[0].date[:2] == "20"
 
 
+def test_the_newest_is_chosen_after_each_run(pipeline):
+    generate("a chair")
+    generate("a lamp")
+    sidebar().active_history = 1
+
+    generate("a boat")
+
+    assert sidebar().active_history == 0
+
+
 def test_a_failed_run_is_remembered_too(pipeline):
     from maquette.core.errors import EmptySurfaceError
 
