@@ -17,7 +17,18 @@ from . import history, properties
 ACTIVE = -1
 
 
-class _OnEntry:
+class _OnHistory:
+    """An operator on a history that is not empty"""
+
+    @classmethod
+    def poll(cls, context):
+        if not context.window_manager.maquette_sidebar.history:
+            cls.poll_message_set("The history is empty")
+            return False
+        return True
+
+
+class _OnEntry(_OnHistory):
     """An operator on one entry of the history"""
 
     index: IntProperty(
@@ -27,13 +38,6 @@ class _OnEntry:
         min=ACTIVE,
         options={"SKIP_SAVE"},
     )
-
-    @classmethod
-    def poll(cls, context):
-        if not context.window_manager.maquette_sidebar.history:
-            cls.poll_message_set("The history is empty")
-            return False
-        return True
 
     def record(self, context) -> dict:
         """Return the stored entry."""
@@ -83,14 +87,12 @@ class MAQUETTE_OT_history_remove(_OnEntry, bpy.types.Operator):
         return _change(self, lambda entries: [each for each in entries if each != entry])
 
 
-class MAQUETTE_OT_history_clear(bpy.types.Operator):
+class MAQUETTE_OT_history_clear(_OnHistory, bpy.types.Operator):
     """Remove every entry of the history; results in the scene stay"""
 
     bl_idname = "maquette.history_clear"
     bl_label = "Clear History"
     bl_options = {"INTERNAL"}
-
-    poll = _OnEntry.poll
 
     def invoke(self, context, event):
         return context.window_manager.invoke_confirm(
@@ -105,7 +107,7 @@ class MAQUETTE_OT_history_clear(bpy.types.Operator):
         return _change(self, lambda _entries: [])
 
 
-class MAQUETTE_OT_history_export(bpy.types.Operator):
+class MAQUETTE_OT_history_export(_OnHistory, bpy.types.Operator):
     """Write the history to a JSON file"""
 
     bl_idname = "maquette.history_export"
@@ -115,8 +117,6 @@ class MAQUETTE_OT_history_export(bpy.types.Operator):
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
     check_existing: BoolProperty(default=True, options={"HIDDEN"})
-
-    poll = _OnEntry.poll
 
     def invoke(self, context, event):
         self.filepath = self.filepath or "maquette_history.json"

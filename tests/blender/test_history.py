@@ -150,7 +150,8 @@ def test_clear_asks_first_and_leaves_nothing(pipeline, folder):
     assert shown() == []
     assert history_file.read(folder / "history.json") == []
     for name in ("clear", "recall", "run", "remove", "export"):
-        assert not getattr(bpy.ops.maquette, f"history_{name}").poll()
+        with pytest.raises(RuntimeError, match="The history is empty"):
+            getattr(bpy.ops.maquette, f"history_{name}")()
 
 
 def test_what_one_exports_another_imports_beside_their_own(pipeline, folder, tmp_path):
