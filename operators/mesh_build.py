@@ -72,7 +72,8 @@ def write_facts(owner: bpy.types.Object, result: GenerationResult) -> None:
 def select_only(context, objects: Sequence[bpy.types.Object]) -> None:
     """Select these objects of the view layer and no other; the first becomes active."""
     for other in list(context.view_layer.objects.selected):
-        other.select_set(False)
+        if other is not None:  # It is where an object was removed a moment ago.
+            other.select_set(False)
     for each in objects:
         each.select_set(True)
     context.view_layer.objects.active = objects[0]
