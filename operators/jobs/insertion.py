@@ -40,7 +40,10 @@ def insert(
     first = len(objects)
     if first < len(results):
         objects += _add(context, spec, results[first:], meshes[first:])
-    context.view_layer.update()  # It lists what was linked only from then on.
+    # It lists what was linked only from then on, and matrices are old before.
+    context.view_layer.update()
+    if first < len(results):
+        _retire(context, spec.placement, objects[first])
     seen = [each for each in objects if each.name in context.view_layer.objects]
     if seen:
         mesh_build.select_only(context, seen)

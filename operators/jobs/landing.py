@@ -25,6 +25,7 @@ MAX_STEP_NAME_BYTES = 60
 def advance(job: Job) -> bool:
     """Do the next piece of work; return True when everything has landed."""
     if not job.results:
+        discard(job)  # Cancelled in the middle, if there is anything.
         return True
     if host.landing_hindrance():
         return False
