@@ -31,7 +31,7 @@ _LIBRARIES = 400 * 2**20
 """Bytes of torch for a CPU, and of what the networks compute with in passing."""
 _NODE = 12
 """Bytes for each node of the grid while the surface is found."""
-_TEXEL = 50
+_TEXEL = 40
 """Bytes for each texel while the texture is painted."""
 
 

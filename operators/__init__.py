@@ -12,6 +12,7 @@ from . import (
     downloads,
     engine,
     engine_setup,
+    estimates,
     export,
     generate,
     history_operators,
@@ -62,7 +63,18 @@ CLASSES = (
     *prompt_dialog.CLASSES,
     *batch.CLASSES,
 )
-WITH_MORE = (jobs, preview, sidebar, machine, memory, variants, image_preview, batch, shortcut)
+WITH_MORE = (
+    jobs,
+    preview,
+    estimates,
+    sidebar,
+    machine,
+    memory,
+    variants,
+    image_preview,
+    batch,
+    shortcut,
+)
 """Modules that need more than their classes: register() and unregister()."""
 
 

@@ -37,6 +37,9 @@ what `objects[i]` was made from.
 ended: list[Callable] = []
 """(job): a job is DONE, FAILED or CANCELLED, after `landed` if anything landed."""
 
+settings_changed: list[Callable] = []
+"""(context): a setting that matters for how long a run takes has another value."""
+
 
 def call(callbacks: list[Callable], *arguments: object) -> None:
     """Call each callback; one that raises does not keep the others from being called."""

@@ -18,7 +18,7 @@ from bpy.props import (
 
 from .. import weights_fetch
 from ..core import config
-from . import hindrance, image_pixels, image_preview, pack_states, presets
+from . import events, hindrance, image_pixels, image_preview, pack_states, presets
 
 DEFAULTS = config.GenerationRequest(prompt="any")
 """Every default comes from here, so that the sidebar and the command line agree."""
@@ -27,6 +27,15 @@ SAMPLER_DEFAULTS = config.SamplerConfig()
 MAX_DRAWN_SEED = 1_000_000
 
 PACK_ITEMS = tuple((info.id, info.title, info.summary) for info in weights_fetch.PACKS.values())
+
+
+def _on_change(_settings, context):
+    events.call(events.settings_changed, context)
+
+
+def _on_choice(settings, context):
+    pack_states.on_choice(settings, context)
+    _on_change(settings, context)
 
 
 class MaquetteSettings(bpy.types.PropertyGroup):
@@ -39,7 +48,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
             ("TEXT", "Text", "A few words that describe one object"),
             ("IMAGE", "Image", "A picture of one object"),
         ),
-        update=pack_states.on_choice,
+        update=_on_choice,
     )
     prompt: StringProperty(
         name="Prompt",
@@ -60,7 +69,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         description="The model pack that makes the mesh",
         items=PACK_ITEMS,
         default=DEFAULTS.pack,
-        update=pack_states.on_choice,
+        update=_on_choice,
     )
     preset: EnumProperty(
         name="Quality",
@@ -83,10 +92,12 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         soft_min=4,
         soft_max=128,
         max=config.MAX_STEPS,
+        update=_on_change,
     )
     use_guidance: BoolProperty(
         name="Set Guidance",
         description="Use your own guidance instead of the one that the model is made for",
+        update=_on_change,
     )
     guidance: FloatProperty(
         name="Guidance",
@@ -96,6 +107,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         soft_min=1.0,
         soft_max=20.0,
         max=100.0,
+        update=_on_change,
     )
     resolution: IntProperty(
         name="Resolution",
@@ -104,6 +116,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         min=config.MIN_RESOLUTION,
         soft_max=256,
         max=config.MAX_RESOLUTION,
+        update=_on_change,
     )
     texture_size: IntProperty(
         name="Texture",
@@ -112,6 +125,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         min=0,
         max=config.MAX_TEXTURE_SIZE,
         subtype="PIXEL",
+        update=_on_change,
     )
     target_size: FloatProperty(
         name="Size",
@@ -141,6 +155,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         min=1,
         soft_max=9,
         max=config.MAX_COUNT,
+        update=_on_change,
     )
     location: EnumProperty(
         name="Place At",
@@ -177,6 +192,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
             ("CUDA", "NVIDIA or AMD GPU", "A graphics card by way of CUDA or ROCm"),
             ("MPS", "Apple GPU", "The graphics processor of a Mac"),
         ),
+        update=_on_change,
     )
     hindrance: StringProperty(
         name="Hindrance",

@@ -86,6 +86,9 @@ class FakePipeline(types.ModuleType):
         self.results = []
         self.error = None
 
+    def has_models(self):
+        return False
+
     def generate(self, request, pack_dir, *, on_progress, cancel, pack_hash, on_preview=None):
         self.requests.append(request)
         for index, result in enumerate(self.results):

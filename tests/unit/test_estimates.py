@@ -197,6 +197,7 @@ def test_the_pipeline_moves_the_bar_as_the_countdown_expects(tmp_path: Path) -> 
     ("resolution", "texture_size", "measured_mib"),
     [
         (32, 0, 371),
+        (64, 4096, 908),
         (128, 0, 451),
         (128, 1024, 443),
         (128, 2048, 618),
