@@ -121,6 +121,8 @@ def _environment(plan: SetupPlan) -> dict[str, str]:
         "PIP_USER": "0",
         "PIP_REQUIRE_VIRTUALENV": "0",
         "PIP_RESUME_RETRIES": "5",
+        "PIP_RETRIES": "2",
+        "PIP_ROOT_USER_ACTION": "ignore",
         "NO_COLOR": "1",
         "PYTHONIOENCODING": "utf-8",
         "PYTHONUNBUFFERED": "1",

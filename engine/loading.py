@@ -60,4 +60,6 @@ def _is_there(name: str, places: list[str]) -> bool:
     if name in sys.modules:
         return sys.modules[name] is not None
     importlib.invalidate_caches()
-    return PathFinder.find_spec(name, places) is not None
+    spec = PathFinder.find_spec(name, places)
+    # A folder without code, such as an installation that was deleted by half, is none.
+    return spec is not None and spec.origin is not None

@@ -28,11 +28,6 @@ _BYTES = re.compile(r"^Progress (\d+) of (\d+)$")
 _REASONS = (
     (r"No space left on device|WinError 112", "the disk is full", "make room and try again"),
     (
-        r"No matching distribution found for (?P<what>\S+)",
-        "{what} is not offered there",
-        "choose another build of PyTorch",
-    ),
-    (
         r"SSLError|CERTIFICATE_VERIFY_FAILED",
         "the connection is not trusted",
         "check the certificate of the proxy",
@@ -44,13 +39,18 @@ _REASONS = (
         "check the connection and try again",
     ),
     (
+        r"No matching distribution found for (?P<what>[\w.-]+)",
+        "{what} is not offered there",
+        "choose another build of PyTorch",
+    ),
+    (
         r"Permission denied|WinError 5\b",
-        "a file may not be written",
+        "a file is protected",
         "choose another engine folder",
     ),
     (r"HASH|do not match the hashes", "a package arrived damaged", "try again"),
 )
-"""What pip writes, the reason in our words, and what to do."""
+"""What pip writes, the reason in our words, and what to do; the first that fits counts."""
 
 
 @dataclass

@@ -133,6 +133,8 @@ def make_plan(
     if "torch" not in absent:
         # The libraries of another build would only take room.
         wanted = [package for package in wanted if not package.is_cuda]
+    if wheels is not None or "torch" not in absent:
+        index = ""
     python = blender_python()
     return SetupPlan(
         folder=folder,
@@ -140,7 +142,7 @@ def make_plan(
         packages=tuple(p for p in wanted if p.module in absent or p.is_cuda),
         present=tuple(p for p in wanted if p.module not in absent and not p.is_cuda),
         build=build,
-        index="" if wheels is not None else build.index if index is None else index,
+        index=build.index if index is None else index,
         wheels=wheels,
         python=python,
         pip=find_pip(python, wheels),

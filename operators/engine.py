@@ -39,6 +39,7 @@ class MaquetteEngine(bpy.types.PropertyGroup):
     is_missing: BoolProperty(name="Missing", description="Nothing can be generated yet")
     is_partial: BoolProperty(name="Partial", description="Shap-E and its download cannot be used")
     is_installed: BoolProperty(name="Installed", description="Maquette's own folder holds it")
+    has_log: BoolProperty(name="Has Log", description="The engine was set up before")
     words: StringProperty(name="State in Words")
     folder: StringProperty(name="Folder")
     is_running: BoolProperty(name="Running")
@@ -77,7 +78,7 @@ def refresh(context) -> None:
     missing = loading.missing(place, NEEDED)
     partial = loading.missing(place, NEEDED_FOR_SHAP_E)
     shown.is_missing, shown.is_partial = bool(missing), bool(partial)
-    shown.is_installed = place.is_installed
+    shown.is_installed, shown.has_log = place.is_installed, place.log.is_file()
     shown.folder = str(place.packages)
     shown.words = _words(place, missing, partial)
 

@@ -21,7 +21,7 @@ from . import engine, machine, messages, packs, tasks
 from .report import without_home
 
 DIALOG_WIDTH = 620
-LINE_CHARACTERS = 96
+LINE_CHARACTERS = 88
 MAX_LOG_LINES = 400
 
 VARIANTS = (
@@ -140,13 +140,14 @@ class MAQUETTE_OT_engine_setup(bpy.types.Operator):
         return {"FINISHED"}
 
     def _plan(self, context) -> SetupPlan:
-        return _plan(
-            engine.folder(context), self.variant.lower(), self.index.strip(), _wheels(context)
-        )
+        is_chosen = self.properties.is_property_set
+        variant = self.variant.lower() if is_chosen("variant") else suggest_variant()
+        index = self.index.strip() if is_chosen("index") else None
+        return _plan(engine.folder(context), variant, index, _wheels(context))
 
 
 @lru_cache(maxsize=16)
-def _plan(place: EngineFolder, variant: str, index: str, wheels: Path | None) -> SetupPlan:
+def _plan(place: EngineFolder, variant: str, index: str | None, wheels: Path | None) -> SetupPlan:
     """Looks at files, so that a dialog that is drawn on every move of the mouse asks once."""
     return make_plan(place, variant, index=index, wheels=wheels)
 

@@ -111,7 +111,7 @@ def register() -> None:
     if hasattr(bpy.app.handlers, "exit_pre"):  # From Blender 5.1.
         bpy.app.handlers.exit_pre.append(_on_exit)
     if bpy.app.background:
-        _first_look()
+        refresh(bpy.context)  # Timers never fire there.
     else:
         bpy.app.timers.register(_first_look, first_interval=0.0, persistent=True)
 

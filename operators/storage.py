@@ -29,13 +29,31 @@ def refresh(context) -> None:
         found = weights_fetch.pack_state(info.id, root)
         row = rows.add()
         row.name, row.title, row.summary = info.id, info.title, info.summary
-        row.license, row.words, row.status = info.licence, found.message, found.status
+        row.license = iface_("License: {name}").format(name=info.licence)
+        row.words, row.status = _words(found), found.status
         row.folder = str(found.folder)
         row.size = weights_fetch.describe_bytes(found.bytes_on_disk)
         row.is_bundled, row.is_present = info.bundled, found.bytes_on_disk > 0
         if not info.bundled:
             row.fetch_text = _missing(info, "text", root)
             row.fetch_image = _missing(info, "image", root)
+
+
+def _words(found: weights_fetch.PackState) -> str:
+    """Return the state of a whole pack in words."""
+    if found.status == "damaged":
+        text = iface_("Damaged: {file} is not as it was published")
+        return text.format(file=found.damaged[0])
+    if not found.ready_parts:
+        if found.status == "missing":
+            return iface_("Not on this machine")
+        count = len(found.missing)
+        return iface_("Incomplete: {count} files are missing").format(count=count)
+    if "image" in found.ready_parts and "text" in found.ready_parts:
+        return iface_("Ready for prompts and images")
+    if "image" in found.ready_parts:
+        return iface_("Ready for images")
+    return iface_("Ready for prompts")
 
 
 def _missing(info: weights_fetch.PackInfo, part: str, root: Path | None) -> str:

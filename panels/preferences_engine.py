@@ -14,14 +14,15 @@ def draw(preferences, layout, context):
     draw_state(layout, context)
     column = layout.column()
     column.enabled = not shown.is_running
-    column.prop(preferences, "engine_folder")
-    column.prop(preferences, "wheels_folder")
-    draw_connection(layout, context)
+    column.prop(preferences, "engine_folder", placeholder="The usual folder")
+    column.prop(preferences, "wheels_folder", placeholder="None: from the internet")
     row = layout.row(align=True)
-    text = "Set Up Engine Again..." if shown.is_installed else "Set Up Engine..."
+    text = "Set Up Again..." if shown.is_installed else "Set Up Engine..."
     row.operator("maquette.engine_setup", text=text, icon="IMPORT")
-    row.operator("maquette.engine_remove", text="Remove Engine...", icon="TRASH")
-    row.operator("maquette.engine_copy_log", icon="COPYDOWN")
+    if shown.is_installed:
+        row.operator("maquette.engine_remove", text="Remove Engine...", icon="TRASH")
+    if shown.has_log:
+        row.operator("maquette.engine_copy_log", icon="COPYDOWN")
 
 
 def draw_state(layout, context):

@@ -13,7 +13,7 @@ ICONS = {"ready": "CHECKMARK", "damaged": "ERROR", "partial": "INFO", "missing":
 def draw(preferences, layout, context):
     """Draw the section."""
     shown = context.window_manager.maquette_downloads
-    layout.prop(preferences, "packs_folder")
+    layout.prop(preferences, "packs_folder", placeholder="The usual folder")
     for row in shown.packs:
         _draw_pack(layout.box(), context, row)
     draw_progress(layout, context)
@@ -24,19 +24,24 @@ def _draw_pack(box, context, pack):
     head.label(text=pack.title, icon=ICONS.get(pack.status, "DOT"), translate=False)
     side = head.row()
     side.alignment = "RIGHT"
-    side.label(text=pack.size if pack.is_present else "", translate=False)
+    if pack.is_present:
+        side.label(text=pack.size, translate=False)
     buttons = side.row(align=True)
+    buttons.ui_units_x = 7 if pack.is_bundled else 8
     buttons.enabled = pack.is_present
-    buttons.operator("maquette.pack_open", text="", icon="FILE_FOLDER").pack_id = pack.name
+    buttons.operator("maquette.pack_open", text="Open", icon="FILE_FOLDER").pack_id = pack.name
     buttons.operator("maquette.pack_verify", text="Verify").pack_id = pack.name
     if not pack.is_bundled:
         buttons.operator("maquette.pack_delete", text="", icon="TRASH").pack_id = pack.name
     column = box.column(align=True)
-    draw_text(column, context, iface_(pack.summary))
-    words = column.column(align=True)
+    words = column.column()
     words.alert = pack.status == "damaged"
-    words.label(text=f"{pack.words}", translate=False)
-    words.label(text=pack.folder, translate=False)
+    words.label(text=pack.words, translate=False)
+    facts = column.column(align=True)
+    facts.active = False
+    draw_text(facts, context, iface_(pack.summary))
+    facts.label(text=pack.license, translate=False)
+    facts.label(text=pack.folder, translate=False)
     if not pack.is_bundled:
         _draw_fetch(box, pack)
 
