@@ -24,6 +24,7 @@ from .conditioning.word_encoder import Vocabulary, WordEncoder
 from .config import GenerationRequest, SamplerConfig
 from .decoder.stf import Decoder
 from .errors import PackError, UnknownPromptError
+from .interrupt import Check, checked_blocks, ignore
 from .pack import read_manifest
 from .prior.transformer import LatentPrior
 from .specs import ClipSpec, DecoderSpec, PriorSpec
@@ -48,11 +49,11 @@ class PackModels(Protocol):
     decoder: Decoder
     min_component_share: float
 
-    def condition(self, request: GenerationRequest) -> Condition:
+    def condition(self, request: GenerationRequest, check: Check = ignore) -> Condition:
         """Encode the prompt or the picture."""
         ...
 
-    def prior(self, request: GenerationRequest) -> LatentPrior:
+    def prior(self, request: GenerationRequest, check: Check = ignore) -> LatentPrior:
         """Return the prior that serves the request."""
         ...
 
@@ -64,8 +65,10 @@ class PackModels(Protocol):
 class NativePack:
     """A pack in our own layout: word encoder, one prior in a basis, decoder."""
 
-    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
-        """Load everything; a native pack is small.
+    def __init__(
+        self, folder: Path, device: torch.device, dtype: torch.dtype, check: Check = ignore
+    ) -> None:
+        """Load everything; a native pack is small. `check` is called before each tensor.
 
         Raises:
             CheckpointError: a file is missing, damaged or does not fit `pack.json`.
@@ -79,6 +82,7 @@ class NativePack:
             folder / "words.safetensors",
             lambda names: KeyMap(holds=WORD_ENCODER, entries=None),
             device=device,
+            check=check,
         )
         self._prior = load_module(
             lambda: LatentPrior(manifest.prior),
@@ -86,6 +90,7 @@ class NativePack:
             partial(prior_key_map, manifest.prior),
             dtype=dtype,
             device=device,
+            check=check,
         )
         # The field decides where the surface lies, so it stays in full precision.
         self.decoder = load_module(
@@ -93,19 +98,20 @@ class NativePack:
             folder / "decoder.safetensors",
             partial(decoder_key_map, manifest.decoder),
             device=device,
+            check=check,
         )
 
     def sampler(self, request: GenerationRequest) -> SamplerConfig:
         """Return the request's own sampler settings, or the pack's."""
         return request.settle_sampler(self._manifest.sampler)
 
-    def prior(self, request: GenerationRequest) -> LatentPrior:
+    def prior(self, request: GenerationRequest, check: Check = ignore) -> LatentPrior:
         """Return the text prior."""
         return self._prior
 
     @torch.inference_mode()
-    def condition(self, request: GenerationRequest) -> Condition:
-        """Encode the prompt's known words.
+    def condition(self, request: GenerationRequest, check: Check = ignore) -> Condition:
+        """Encode the prompt's known words, which takes no time.
 
         Raises:
             PackError: the request has a picture.
@@ -156,6 +162,7 @@ class PublishedPack:
         device: torch.device,
         dtype: torch.dtype,
         published: PublishedSpecs = PUBLISHED,
+        check: Check = ignore,
     ) -> None:
         self._name = folder.name
         self._layout = read_layout(folder, published)
@@ -171,13 +178,14 @@ class PublishedPack:
             component.path,
             partial(decoder_key_map, component.spec),
             device=device,
+            check=check,
         )
 
     def sampler(self, request: GenerationRequest) -> SamplerConfig:
         """Return the request's own sampler settings, or the published ones for its input."""
         return request.settle_sampler(TEXT_SAMPLER if request.image is None else IMAGE_SAMPLER)
 
-    def prior(self, request: GenerationRequest) -> LatentPrior:
+    def prior(self, request: GenerationRequest, check: Check = ignore) -> LatentPrior:
         """Return the text or the image prior."""
         is_image = request.image is not None
         if is_image not in self._priors:
@@ -194,17 +202,22 @@ class PublishedPack:
                     partial(prior_key_map, component.spec),
                     dtype=self._dtype,
                     device=self._device,
+                    check=check,
                 )
             }
         return self._priors[is_image]
 
-    def condition(self, request: GenerationRequest) -> Condition:
+    def condition(self, request: GenerationRequest, check: Check = ignore) -> Condition:
         """Run CLIP on the prompt or on the picture."""
         if request.image is not None:
-            return Condition(self._load_image_encoder().condition([request.image]))
-        return Condition(self._load_text_encoder().condition([request.prompt]))
+            image_encoder = self._load_image_encoder(check)
+            with checked_blocks(image_encoder, check):
+                return Condition(image_encoder.condition([request.image]))
+        text_encoder = self._load_text_encoder(check)
+        with checked_blocks(text_encoder, check):
+            return Condition(text_encoder.condition([request.prompt]))
 
-    def _load_text_encoder(self) -> ClipTextEncoder:
+    def _load_text_encoder(self, check: Check) -> ClipTextEncoder:
         if self._text_encoder is None:
             component = self._require(self._layout.text_encoder, "text encoder")
             self._text_encoder = load_module(
@@ -212,10 +225,11 @@ class PublishedPack:
                 component.path,
                 partial(clip_key_map, component.spec),
                 device=self._device,
+                check=check,
             )
         return self._text_encoder
 
-    def _load_image_encoder(self) -> ClipImageEncoder:
+    def _load_image_encoder(self, check: Check) -> ClipImageEncoder:
         if self._image_encoder is None:
             component = self._require(self._layout.image_encoder, "image encoder")
             self._image_encoder = load_module(
@@ -223,6 +237,7 @@ class PublishedPack:
                 component.path,
                 partial(clip_key_map, component.spec),
                 device=self._device,
+                check=check,
             )
         return self._image_encoder
 
@@ -232,9 +247,11 @@ class PublishedPack:
         return component
 
 
-def open_pack(folder: Path, device: torch.device, dtype: torch.dtype) -> PackModels:
-    """Load the pack in a folder, whatever its layout."""
+def open_pack(
+    folder: Path, device: torch.device, dtype: torch.dtype, check: Check = ignore
+) -> PackModels:
+    """Load the pack in a folder, whatever its layout; `check` is called before each tensor."""
     if read_layout(folder).kind == "native":
         # A native prior is so small that half precision would cost more than it saves.
-        return NativePack(folder, device, torch.float32 if device.type == "cpu" else dtype)
-    return PublishedPack(folder, device, dtype)
+        return NativePack(folder, device, torch.float32 if device.type == "cpu" else dtype, check)
+    return PublishedPack(folder, device, dtype, check=check)

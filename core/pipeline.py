@@ -21,6 +21,7 @@ from .checkpoint.pack_layout import read_layout
 from .config import GenerationRequest, Likeness, SamplerConfig
 from .device import choose_device, choose_dtype, limit_threads, translate_memory_errors
 from .errors import CancelledError
+from .interrupt import Check, checked_blocks
 from .mesh import GenerationRecord, GenerationResult
 from .meshing import mesh_from_field
 from .models import IMAGE_SAMPLER, TEXT_SAMPLER, Condition, PackModels, open_pack
@@ -100,7 +101,8 @@ def generate(
         request: what to make.
         pack_dir: folder of the pack that the request names.
         on_progress: told about each stage.
-        cancel: set it to stop; tested once per sampler step and once per chunk of points.
+        cancel: set it to stop; tested before each tensor that is loaded, each block of a network,
+            each chunk of points and each round of the unwrapping.
         pack_hash: of the pack's files, for the record on the result.
         on_preview: shown how each variant looks so far; the results are the same without it.
 
@@ -110,6 +112,10 @@ def generate(
     Raises:
         GenerationError: see `core.errors`; variants yielded before stay valid.
     """
+
+    def check() -> None:
+        _raise_if_set(cancel)
+
     limit_threads(request.reserved_cores)
     device = choose_device(request.device)
     dtype = choose_dtype(device, request.precision)
@@ -117,13 +123,13 @@ def generate(
     with translate_memory_errors(device, required_bytes=_REQUIRED_BYTES):
         clock = _Clock()
         with clock.stage("load"):
-            models = _resident.open(pack_dir, device, dtype)
-            prior = models.prior(request)
-        _raise_if_set(cancel)
+            models = _resident.open(pack_dir, device, dtype, check)
+            prior = models.prior(request, check)
+        check()
         on_progress("Reading the prompt", 0.0)
         with clock.stage("condition"):
-            condition = models.condition(request)
-        with clock.stage("sample"):
+            condition = models.condition(request, check)
+        with clock.stage("sample"), checked_blocks(prior, check):
             earlier = _earlier_latent(request, models, prior, condition, on_progress, cancel)
         for index in range(request.count):
             variant = _Variant(
@@ -211,7 +217,7 @@ class _Variant:
         asked = self._request
         name = object_name(asked.name or asked.prompt or Path(record.image_source).stem)
         previewer = self._previewer(name, record, on_preview) if on_preview else None
-        with clock.stage("sample"):
+        with clock.stage("sample"), checked_blocks(self._prior, self._check):
             latent = sample_latent(
                 self._prior,
                 self._condition.tokens,
@@ -230,9 +236,10 @@ class _Variant:
             min_component_share=self._models.min_component_share,
             device=self._condition.tokens.device,
             stage=clock.stage,
-            check=lambda: _raise_if_set(self._cancel),
+            check=self._check,
             report=lambda stage, fraction: self._report(stage, 0.7 + 0.3 * fraction),
         )
+        self._check()
         with clock.stage("thumbnail"):
             thumbnail = render_thumbnail(mesh)
         return GenerationResult(
@@ -252,13 +259,16 @@ class _Variant:
             min_component_share=self._models.min_component_share,
             device=self._condition.tokens.device,
             decode=self._models.decoder.field,
-            check=lambda: _raise_if_set(self._cancel),
+            check=self._check,
             on_preview=on_preview,
             pace=Pace(),
         )
 
-    def _report(self, stage: str, fraction: float) -> None:
+    def _check(self) -> None:
         _raise_if_set(self._cancel)
+
+    def _report(self, stage: str, fraction: float) -> None:
+        self._check()
         count = self._request.count
         label = stage if count == 1 else f"{stage} ({self._index + 1} of {count})"
         self._on_progress(label, (self._index + fraction) / count)
@@ -298,13 +308,15 @@ class _Resident:
     def is_open(self) -> bool:
         return self._models is not None
 
-    def open(self, pack_dir: Path, device: torch.device, dtype: torch.dtype) -> PackModels:
+    def open(
+        self, pack_dir: Path, device: torch.device, dtype: torch.dtype, check: Check
+    ) -> PackModels:
         with self._lock:
             key = (pack_dir.resolve(), device, dtype)
             if self._models is None or self._key != key:
                 # The old pack goes first, so that two never share the memory.
                 self._models = None
-                self._models = open_pack(pack_dir, device, dtype)
+                self._models = open_pack(pack_dir, device, dtype, check)
                 self._key = key
             return self._models
 

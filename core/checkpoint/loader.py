@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..interrupt import Check, ignore
 from .contents import recognise
 from .key_maps import Entry, KeyMap
 from .reader import WeightsFile
@@ -35,6 +36,7 @@ def load_module(
     *,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
+    check: Check = ignore,
 ) -> M:
     """Build a module and fill it from a file; the file is not needed afterwards.
 
@@ -44,6 +46,7 @@ def load_module(
         choose_key_map: what the file should hold.
         dtype: of all floating-point tensors.
         device: where the tensors go.
+        check: called before each tensor.
 
     Returns:
         The module, in evaluation mode, without gradients.
@@ -60,6 +63,7 @@ def load_module(
     for window in _windows(weights, entries):
         with weights.mapped() as tensor_of:
             for name in window:
+                check()
                 sources = [tensor_of(source) for source in entries[name].sources]
                 _check_kind(path, entries[name], sources, targets[name])
                 wanted = dtype if targets[name].is_floating_point() else targets[name].dtype
