@@ -43,7 +43,7 @@ def test_a_typed_prompt_becomes_a_textured_object(app, sidebar, viewport, pictur
     picture("first-mesh.png")
 
     assert app.ask("probes.objects()") == [NAME]
-    assert app.ask("bpy.context.view_layer.objects.active.name") == NAME
+    assert app.ask("probes.active()") == NAME
     width, height, (red, _, blue) = app.ask(f"probes.texture({NAME!r})")
     assert width == height == app.ask("probes.window().scene.maquette.texture_size")
     assert red > 1.2 * blue
@@ -111,18 +111,6 @@ def test_a_greyed_button_does_nothing_and_says_why(app, sidebar, picture):
     assert not app.ask("probes.running()")
     assert "prompt" in app.ask("probes.window().scene.maquette.hindrance")
     picture("greyed.png", sidebar.rectangle)
-
-
-def test_search_finds_generate(app, screen, viewport):
-    app.ask(DRAFT)
-
-    viewport.press("F3")
-    screen.type("Maquette")
-    app.settle()
-    screen.press("Return")
-
-    app.wait_until("probes.last_job() == 'DONE'", RUN_SECONDS)
-    assert app.ask("probes.objects()") == [NAME]
 
 
 def test_a_result_waits_while_the_user_edits_a_mesh(app, sidebar, viewport, picture):

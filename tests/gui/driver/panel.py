@@ -12,6 +12,11 @@ from .waiting import wait
 
 TAB_WIDTH = 20  # Pixels; the tabs stand along the right edge, 50 high and more.
 
+SCROLL = 12
+"""Notches of the wheel from one look at a long panel to the next: some 360 pixels."""
+
+MAX_SCROLLS = 3
+
 
 class Panel:
     """One region of one area, such as the sidebar of the 3D viewport."""
@@ -50,13 +55,20 @@ class Panel:
         if known is not None and name in self.name_at(*known):
             return known
         seen: set[str] = set()
-        # Once more if the layout has changed meanwhile, or an event came late.
-        for _ in range(2):
+        # From where it has been scrolled to, then from its top to its end.
+        for notches in (0, -100, *[SCROLL] * MAX_SCROLLS):
+            if notches:
+                self._scroll(notches)
             place = self._search(name, seen)
             if place is not None and name in self.name_at(*place):
                 self._places[name] = place
                 return place
         raise LookupError(f"no button {name}; seen: {sorted(seen)}")
+
+    def _scroll(self, notches: int) -> None:
+        left, top, width, height = self.rectangle
+        self._screen.scroll(left + width // 2, top + height // 2, notches)
+        self._app.settle()
 
     def _search(self, name: str, seen: set[str]) -> tuple[int, int] | None:
         """Search inside Blender, which is many times quicker than from here."""

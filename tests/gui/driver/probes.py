@@ -59,8 +59,8 @@ COLUMNS = (0.45, 0.9, 0.06, 0.7, 0.25)
 STEP = 9
 """Pixels from one try to the next; a button is 20 high."""
 
-BLANK = 160
-"""Pixels without a button after which a column is taken to be over."""
+BLANK = 300
+"""Pixels without a button, such as pictures, after which a column is taken to be over."""
 
 TAB_WIDTH = 20
 
@@ -147,3 +147,54 @@ def texture(name: str):
                 pixels = node.image.pixels[:]
                 return [*node.image.size, [sum(pixels[i::4]) * 4 / len(pixels) for i in range(3)]]
     return None
+
+
+def reference_image(path: str, colors: list[list[float]]) -> None:
+    """Add a reference image as an artist has it: an empty that shows a file."""
+    size = 64
+    image = bpy.data.images.new("reference", size, size)
+    left, right = ([*color, 1.0] * (size // 2) for color in colors)
+    image.pixels[:] = (left + right) * size
+    image.filepath_raw, image.file_format = path, "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+    with bpy.context.temp_override(window=window()):
+        empty = bpy.data.objects.new("Reference", None)
+        empty.empty_display_type, empty.empty_display_size = "IMAGE", 3.0
+        empty.data = bpy.data.images.load(path)
+        bpy.context.scene.collection.objects.link(empty)
+        bpy.context.view_layer.update()
+        empty.select_set(True)
+        bpy.context.view_layer.objects.active = empty
+
+
+def active() -> str:
+    """Return the name of the active object, or nothing."""
+    found = window().view_layer.objects.active
+    return found.name if found is not None else ""
+
+
+def variants() -> dict[str, int]:
+    """Return the number of objects in each collection of the scene that has any."""
+    collections = window().scene.collection.children_recursive
+    return {each.name: len(each.objects) for each in collections if len(each.objects)}
+
+
+def corners(name: str) -> list[float]:
+    """Return all coordinates of an object's mesh."""
+    vertices = bpy.data.objects[name].data.vertices
+    coordinates = [0.0] * (3 * len(vertices))
+    vertices.foreach_get("co", coordinates)
+    return coordinates
+
+
+def show(kind: str, instead_of: str) -> None:
+    """Turn an area into an editor of another kind, by its name in the menu of editors."""
+    area(instead_of).ui_type = kind
+
+
+def close_other_windows() -> None:
+    """Close all windows but the main one."""
+    for other in list(bpy.context.window_manager.windows)[1:]:
+        with bpy.context.temp_override(window=other):
+            bpy.ops.wm.window_close()

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the real application feels while the starter pack generates: stalls, cancelling, endurance.
+
+Usage: tools/gui_blender.sh python -m maquette.benchmarks.gui_responsiveness [--save]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..tests.gui.driver.application import Application
+from ..tests.gui.driver.panel import Panel, open_tab
+from ..tests.gui.driver.screen import Screen
+from ..tests.gui.driver.viewport import Viewport
+from .timing import save
+
+ROOT = Path(__file__).resolve().parents[1]
+PROBES = Path(__file__).parent / "gui_probes.py"
+PROMPT = "a red mushroom with a white stem"
+STAGES = ()
+LARGE = "resolution=400"
+"""Makes about 200,000 triangles of the prompt above."""
+
+RUN_SECONDS = 600.0
+DONE = "probes.last_job() == 'DONE'"
+
+
+def main() -> None:
+    """Print and perhaps save the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--zip", type=Path, default=next((ROOT / "dist").glob("*.zip"), None))
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--cycles", type=int, default=200)
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/")
+    arguments = parser.parse_args()
+    load_before = os.getloadavg()[0]
+    with _blender(arguments.zip) as (app, screen):
+        sidebar = open_tab(app, screen, "Maquette")
+        results = {
+            "blender": app.ask("bpy.app.version_string"),
+            "idle": _idle(app),
+            "first_run": _stalls(app, sidebar, 1),
+            "warm_runs": _stalls(app, sidebar, arguments.runs),
+            "large_mesh": _stalls(app, sidebar, 1, LARGE),
+            "cancel": _cancels(app, sidebar),
+            "endurance": _endurance(app, screen, sidebar, arguments.cycles),
+        }
+    results["load_average"] = {"before": load_before, "after": os.getloadavg()[0]}
+    for name, values in results.items():
+        sys.stdout.write(f"{name}: {values}\n")
+    if arguments.save:
+        sys.stdout.write(f"saved {save('gui_responsiveness', results)}\n")
+
+
+@contextmanager
+def _blender(built_zip: Path) -> Iterator[tuple[Application, Screen]]:
+    with tempfile.TemporaryDirectory() as folder:
+        app, screen = Application(os.environ["BLENDER"], Path(folder)), Screen()
+        try:
+            install = ("--command", "extension", "install-file", "--repo", "user_default")
+            app.command(*install, "--enable", str(built_zip))
+            app.start(screen)
+            app.ask("bpy.ops.wm.read_homefile(app_template='')")
+            app.ask(PROBES.read_text(encoding="utf-8"))
+            yield app, screen
+        finally:
+            app.close()
+            screen.close()
+
+
+def _choose(app: Application, settings: str = "") -> None:
+    app.ask(f"probes.choose(prompt={PROMPT!r}, preset='NORMAL')")
+    if settings:
+        app.ask(f"probes.choose({settings})")
+
+
+def _idle(app: Application) -> dict[str, float]:
+    """What the ticks are worth on this machine when Blender does nothing."""
+    app.ask("ticks = Ticks()")
+    time.sleep(5.0)
+    return _summary([gap for gap, _, _ in app.ask("ticks.stop()")])
+
+
+def _stalls(app: Application, sidebar: Panel, runs: int, settings: str = "") -> dict[str, object]:
+    """Generate, and tell the gaps in which the result came in from all others."""
+    _choose(app, settings)
+    generating: list[tuple[float, str]] = []
+    landing: list[float] = []
+    for _ in range(runs):
+        sidebar.find("maquette.generate")
+        known = app.ask("len(bpy.context.window_manager.maquette.jobs)")
+        app.ask("ticks = Ticks()")
+        sidebar.click("maquette.generate")
+        app.wait_until(f"len(bpy.context.window_manager.maquette.jobs) > {known} and {DONE}", 600.0)
+        for gap, stage, has_landed in app.ask("ticks.stop()"):
+            if has_landed:
+                landing.append(gap)
+            else:
+                generating.append((gap, stage))
+    longest = sorted(generating, reverse=True)[:5]
+    return {
+        "generating": _summary([gap for gap, _ in generating]),
+        "longest_ms": [[round(gap * 1e3, 1), stage] for gap, stage in longest],
+        "landing_ms": [round(gap * 1e3, 1) for gap in landing],
+        "triangles": app.ask("len(bpy.context.object.data.polygons)"),
+    }
+
+
+def _summary(gaps: list[float]) -> dict[str, float]:
+    gaps = sorted(gaps)
+    return {
+        "median_ms": round(statistics.median(gaps) * 1e3, 1),
+        "p99_ms": round(gaps[int(len(gaps) * 0.99)] * 1e3, 1),
+        "longest_ms": round(gaps[-1] * 1e3, 1),
+        "ticks": len(gaps),
+    }
+
+
+def _cancels(app: Application, sidebar: Panel) -> dict[str, dict[str, float]]:
+    """Cancel in each stage: until the panel is free again, and until the thread has ended."""
+    _choose(app, LARGE)
+    found = {}
+    for stage in STAGES:
+        sidebar.find("maquette.generate")
+        app.ask(f"cancel = Cancel({stage!r})")
+        sidebar.click("maquette.generate")
+        app.wait_until("cancel.is_over", RUN_SECONDS)
+        shown, thread = app.ask("[cancel.shown_seconds, cancel.thread_seconds]")
+        found[stage] = {"shown_s": round(shown, 3), "thread_s": round(thread, 3)}
+    return found
+
+
+def _endurance(app: Application, screen: Screen, sidebar: Panel, cycles: int) -> dict[str, object]:
+    """Generate, undo, redo, save and load again and again; the file stays of one size."""
+    viewport = Viewport(app, screen)
+    path = str(app.profile / "endurance.blend")
+    app.ask("bpy.ops.wm.read_homefile(app_template='')")
+    app.ask(f"probes.choose(prompt={PROMPT!r}, preset='DRAFT', texture_size=128)")
+    app.ask(f"bpy.ops.wm.save_as_mainfile(filepath={path!r})")
+    memory: list[int] = []
+    started = time.monotonic()
+    for cycle in range(cycles):
+        app.ask(f"probes.choose(seed={cycle})")
+        sidebar.click("maquette.generate")
+        app.wait_until(f"len(probes.objects()) == 1 and not probes.running() and {DONE}", 120.0)
+        viewport.press("ctrl+z")
+        app.wait_until("not probes.objects()")
+        viewport.press("ctrl+shift+z")
+        app.wait_until("len(probes.objects()) == 1")
+        app.ask(f"bpy.ops.wm.open_mainfile(filepath={path!r})")
+        app.wait_until("not probes.objects()")
+        memory.append(_resident_bytes(app.process_id))
+    warm = min(20, cycles // 4)
+    before = statistics.median(memory[warm : warm + 10])
+    after = statistics.median(memory[-10:])
+    return {
+        "cycles": cycles,
+        "seconds": round(time.monotonic() - started, 1),
+        "memory_mib_every_20": [round(each / 2**20) for each in memory[::20]],
+        "growth_percent": round(100.0 * (after / before - 1.0), 2),
+    }
+
+
+def _resident_bytes(process_id: int) -> int:
+    lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
+
+
+if __name__ == "__main__":
+    main()
