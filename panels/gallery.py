@@ -23,13 +23,16 @@ def is_result(subject) -> bool:
     return subject is not None and RECORD_KEY in subject
 
 
+def is_variant(subject) -> bool:
+    """Tell whether an object is one of several that are still to be chosen from."""
+    return is_result(subject) and any(VARIANTS_KEY in each for each in subject.users_collection)
+
+
 def gallery_of(context):
     """Return the collection to show: that of the active variant, else the one shown last."""
     active = context.view_layer.objects.active
-    if is_result(active):
-        for collection in active.users_collection:
-            if VARIANTS_KEY in collection:
-                return collection
+    if is_variant(active):
+        return next(each for each in active.users_collection if VARIANTS_KEY in each)
     last = context.scene.get(GALLERY_KEY)
     return last if isinstance(last, bpy.types.Collection) and VARIANTS_KEY in last else None
 
@@ -70,7 +73,7 @@ def _num_columns(context, count: int) -> int:
 
 def _draw_variant(layout, variant, is_active: bool) -> None:
     column = layout.column(align=True)
-    picture = column.box() if is_active else column.column()
+    picture = column.box()
     if variant.preview is not None:
         picture.template_icon(icon_value=variant.preview.icon_id, scale=PICTURE_UNITS)
     else:

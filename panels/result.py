@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
-from .gallery import RECORD_KEY, is_result
+from .gallery import RECORD_KEY, is_result, is_variant
 from .generate import SidebarPanel
 from .wrapping import draw_text
 
@@ -51,10 +52,13 @@ class MAQUETTE_PT_result(_ResultPanel, bpy.types.Panel):
         active = context.view_layer.objects.active
         prompt = active.get(f"{RECORD_KEY}_prompt") or active.name
         draw_text(layout, context, str(prompt), icon="TEXT")
+        seed = iface_("Seed {seed}").format(seed=active.get(f"{RECORD_KEY}_seed", "?"))
+        layout.label(text=seed, icon="BLANK1", translate=False)
         column = layout.column(align=True)
         column.operator("maquette.regenerate", icon="FILE_REFRESH")
         column.operator("maquette.same_with_new_seed", icon="RNDCURVE")
-        column.operator("maquette.more_like_this", icon="DUPLICATE")
+        if not is_variant(active):  # The gallery has this button too.
+            column.operator("maquette.more_like_this", icon="DUPLICATE")
         column.operator("maquette.edit_prompt", icon="GREASEPENCIL")
 
 
@@ -115,12 +119,11 @@ class MAQUETTE_PT_result_use(_ResultPanel, bpy.types.Panel):
 
     def draw(self, context):
         layout = self.layout
-        column = layout.column(align=True)
-        column.operator("maquette.asset_save", icon="ASSET_MANAGER")
+        row = layout.row(align=True)
+        row.operator("maquette.asset_save", icon="ASSET_MANAGER")
         if context.view_layer.objects.active.asset_data is not None:
-            column.operator("maquette.asset_clear", icon="X")
-        if f"{RECORD_KEY}_asset_files" in context.view_layer.objects.active:
-            column.operator("maquette.asset_delete_file", icon="TRASH")
+            row.operator("maquette.asset_clear", text="", icon="X")
+        row.operator("maquette.asset_delete_file", text="", icon="TRASH")
         row = layout.row(align=True)
         for name in FORMATS:
             button = row.operator("maquette.export", text=LABELS.get(name, name), translate=False)
