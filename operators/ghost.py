@@ -19,20 +19,17 @@ from ..core.mesh import MeshData
 
 logger = logging.getLogger(__name__)
 
-ALPHA = 0.86
+ALPHA = 0.8
 """A trace of what is behind shows through, so that nobody takes it for an object."""
-TINT = np.array([0.42, 0.60, 0.80], dtype=np.float32)
-"""Linear color that everything leans towards, by `TINT_SHARE`."""
-TINT_SHARE = 0.12
 
 _LIGHTS = (
-    ((-0.45, -0.70, 0.55), 0.75),
-    ((0.85, -0.10, 0.50), 0.25),
-    ((0.10, 0.95, 0.30), 0.22),
+    ((-0.35, -0.60, 0.72), 0.80),
+    ((0.90, -0.20, 0.30), 0.25),
+    ((0.10, 0.95, 0.25), 0.30),
 )
 """Direction towards each light in the world, and its strength."""
-_AMBIENT = 0.28
-_SKY = 0.12
+_AMBIENT = 0.24
+_SKY = 0.10
 """Added where a surface faces up, taken away where it faces down."""
 
 
@@ -92,8 +89,7 @@ def shade(normals: np.ndarray, colors: np.ndarray) -> np.ndarray:
     for direction, strength in _LIGHTS:
         toward = np.array(direction, dtype=np.float32) / np.linalg.norm(direction)
         light = light + strength * np.maximum(unit @ toward, 0.0)
-    tinted = colors + TINT_SHARE * (TINT - colors)
-    linear = np.clip(tinted * light[:, None], 0.0, 1.0)
+    linear = np.clip(colors * light[:, None], 0.0, 1.0)
     return np.where(
         linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(linear, 1 / 2.4) - 0.055
     ).astype(np.float32)

@@ -77,19 +77,28 @@ def _on_previewed(entry, preview: PreviewMesh) -> None:
     if _shown is None or _shown.job_id != entry.job_id:
         forget()
         _shown = _Shown(entry.job_id, job.scene_uid)
-    matrix = place_of(spec, preview)
+    _show_at(preview, place_of(spec, preview))
+    ghost.show(tuple(_shown.ghosts.values()), _shown.scene_uid)
+
+
+def _show_at(preview: PreviewMesh, matrix: Matrix) -> None:
     _shown.variants[preview.index] = preview, matrix
     _shown.ghosts[preview.index] = ghost.make(preview.mesh, np.array(matrix))
-    ghost.show(tuple(_shown.ghosts.values()), _shown.scene_uid)
 
 
 def _on_landed(_context, objects, spec, _results) -> None:
     """The objects take the place of their previews."""
     if _shown is None or jobs.spec_of(_shown.job_id) is not spec:
         return
-    for index in range(len(objects)):
-        _shown.variants.pop(index, None)
-        _shown.ghosts.pop(index, None)
+    left = [variant for index, variant in _shown.variants.items() if index >= len(objects)]
+    _shown.variants.clear()
+    _shown.ghosts.clear()
+    # Those that landed have closed their ranks, so the others step aside.
+    right = max(each.location.x for each in objects)
+    for preview, matrix in left:
+        right += spec.request.target_size * matrix.median_scale * (1.0 + layout.GAP)
+        matrix.translation.x = right
+        _show_at(preview, matrix)
     ghost.show(tuple(_shown.ghosts.values()), _shown.scene_uid)
 
 

@@ -54,6 +54,28 @@ class MAQUETTE_PT_running(SidebarPanel, bpy.types.Panel):
         column.label(text=time_left(status.seconds_left), icon="TIME", translate=False)
 
 
+class MAQUETTE_PT_preview(SidebarPanel, bpy.types.Panel):
+    """What becomes of the preview that a cancelled run has left"""
+
+    bl_label = "Preview"
+    bl_parent_id = "MAQUETTE_PT_generate"
+    bl_options = {"HIDE_HEADER"}
+    bl_order = 1
+
+    @classmethod
+    def poll(cls, context):
+        return context.window_manager.maquette.has_preview
+
+    def draw(self, context):
+        column = self.layout.box().column()
+        draw_text(
+            column, context, iface_("The cancelled run has left a preview"), icon="GHOST_ENABLED"
+        )
+        row = column.row(align=True)
+        row.operator("maquette.preview_keep", text="Keep", icon="CHECKMARK")
+        row.operator("maquette.preview_discard", text="Discard", icon="X")
+
+
 class MAQUETTE_PT_message(SidebarPanel, bpy.types.Panel):
     """What went wrong, until it is dismissed or the next run starts"""
 
@@ -140,4 +162,10 @@ def _draw_failure(layout, context, job):
         box.operator("maquette.copy_report", icon="COPYDOWN").job_id = job.job_id
 
 
-CLASSES = (MAQUETTE_UL_jobs, MAQUETTE_PT_running, MAQUETTE_PT_message, MAQUETTE_PT_jobs)
+CLASSES = (
+    MAQUETTE_UL_jobs,
+    MAQUETTE_PT_running,
+    MAQUETTE_PT_preview,
+    MAQUETTE_PT_message,
+    MAQUETTE_PT_jobs,
+)

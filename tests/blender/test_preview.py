@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from dataclasses import replace
 
 import bpy
 import numpy as np
 import pytest
-from maquette.core.errors import EmptySurfaceError
+from maquette.core.errors import CancelledError, EmptySurfaceError
 from maquette.core.mesh import PreviewMesh
 from maquette.operators import ghost, preview
 
@@ -200,14 +201,28 @@ def test_a_cancel_before_any_preview_offers_nothing(start, window_mode):
 def test_variants_that_landed_in_spite_of_the_cancel_are_not_offered_again(
     start, make_preview, make_result, window_mode
 ):
-    start([make_preview(0), make_preview(1)], count=3)
-    preview._on_landed(
-        bpy.context, [object()], preview.jobs.spec_of(status().jobs[-1].job_id), [make_result()]
-    )
-    cancel(window_mode)
-    bpy.ops.maquette.preview_keep()
+    def stopped():
+        yield make_result()
+        reached.set()
+        go_on.wait(10.0)
+        raise CancelledError
 
-    assert len(bpy.data.objects) == 1
+    reached, go_on = threading.Event(), threading.Event()
+    stage = start([make_preview(0), make_preview(1)], count=4)
+    stage.gate.results = stopped()
+    stage.gate.open.set()
+    assert reached.wait(10.0)
+    window_mode.tick()
+    bpy.ops.maquette.cancel()
+    go_on.set()
+    window_mode.until_idle()
+
+    (landed,) = bpy.data.objects
+    assert status().has_preview and len(ghost.shown()) == 1
+    bpy.ops.maquette.preview_keep()
+    (kept,) = set(bpy.data.objects) - {landed}
+    assert kept.location.x - landed.location.x == pytest.approx(1.25)
+    assert kept.location.y == pytest.approx(-0.625)  # Of the front row.
 
 
 def test_a_failure_removes_it(start, make_preview, window_mode):
@@ -311,3 +326,11 @@ def test_a_surface_is_brighter_where_it_faces_the_light_and_keeps_its_hue():
     assert lit[0] > flat[0] > 0.0
     assert lit[0] > 1.5 * dark[0]
     assert lit[0] > 2 * lit[1] and lit[0] > 2 * lit[2]
+
+
+def test_the_panel_offers_both_only_when_there_is_a_choice():
+    from maquette.panels.running import MAQUETTE_PT_preview
+
+    assert not MAQUETTE_PT_preview.poll(bpy.context)
+    status().has_preview = True
+    assert MAQUETTE_PT_preview.poll(bpy.context)
