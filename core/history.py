@@ -130,7 +130,7 @@ def _entry_of(value: Any, path: Path, number: int) -> HistoryEntry:
     if not isinstance(value, dict):
         raise HistoryFileError(path, "damaged", f"entry {number}")
     kinds = {"prompt": str, "image_source": str, "pack": str, "seed": int, "settings": dict}
-    known = {}
+    known: dict[str, Any] = {}
     for key, kind in (kinds | {"date": str}).items():
         found = value.get(key, kind())
         if not isinstance(found, kind) or isinstance(found, bool):

@@ -121,7 +121,7 @@ def start_run():
 
 
 def test_at_rest_there_is_a_prompt_a_model_a_quality_a_place_and_a_button():
-    settings().prompt = "a chair"
+    settings().prompt, shown().estimate = "a chair", ""
 
     calls = draw(generate.MAQUETTE_PT_generate.draw)
 

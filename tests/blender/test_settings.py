@@ -65,7 +65,12 @@ def test_any_other_value_makes_it_custom_and_the_old_one_brings_the_preset_back(
 
 
 def test_a_preset_leaves_the_rest_alone(settings):
-    settings.use_guidance, settings.guidance, settings.seed, settings.target_size = True, 7.0, 5, 2.0
+    settings.use_guidance, settings.guidance, settings.seed, settings.target_size = (
+        True,
+        7.0,
+        5,
+        2.0,
+    )
 
     settings.preset = "FINE"
 
