@@ -114,6 +114,9 @@ class MAQUETTE_OT_more_like_this(_OnResult, bpy.types.Operator):
         subtype="FACTOR",
     )
 
+    def invoke(self, context, event):
+        return context.window_manager.invoke_props_dialog(self, confirm_text=rpt_("Generate"))
+
     def apply(self, context, subject, record):
         request = records.request_of(context, record)
         # Blender keeps single precision, in which 0.9 is 0.89999998.

@@ -91,7 +91,16 @@ def _draw_choice(layout) -> None:
     row.operator("maquette.variant_keep", text="Keep", icon="CHECKMARK")
     row.operator("maquette.variant_discard", text="Discard", icon="TRASH")
     column.operator("maquette.variant_keep_only", text="Keep Only This", icon="SOLO_ON")
-    column.operator("maquette.more_like_this", text="More Like This", icon="DUPLICATE")
+    draw_more_like_this(column)
+
+
+def draw_more_like_this(column) -> None:
+    """Add the button that starts at once, and one that asks how many and how different."""
+    row = column.row(align=True)
+    button = row.row(align=True)
+    button.operator_context = "EXEC_DEFAULT"
+    button.operator("maquette.more_like_this", icon="DUPLICATE")
+    row.operator("maquette.more_like_this", text="", icon="PREFERENCES")
 
 
 CLASSES = (MAQUETTE_PT_gallery,)

@@ -7,10 +7,15 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
-from .gallery import RECORD_KEY, is_result, is_variant
+from .gallery import RECORD_KEY, draw_more_like_this, is_result, is_variant
 from .generate import SidebarPanel
 from .wrapping import draw_text
 
+FACTS = {
+    "pack": n_("Model"),
+    "pack_hash": n_("Model Hash"),
+    "version": n_("Maquette"),
+}
 SETTINGS = {
     "num_steps": n_("Steps"),
     "guidance_scale": n_("Guidance"),
@@ -22,12 +27,12 @@ SETTINGS = {
     "precision": n_("Precision"),
 }
 STAGES = {
-    "load": n_("Loading the model"),
-    "condition": n_("Reading the prompt"),
+    "load": n_("Loading"),
+    "condition": n_("Prompt"),
     "sample": n_("Sampling"),
-    "surface": n_("Finding the surface"),
+    "surface": n_("Surface"),
     "unwrap": n_("Unwrapping"),
-    "texture": n_("Painting the texture"),
+    "texture": n_("Texture"),
 }
 FORMATS = ("GLTF", "FBX", "USD", "OBJ", "STL")
 LABELS = {"GLTF": "glTF"}
@@ -58,7 +63,7 @@ class MAQUETTE_PT_result(_ResultPanel, bpy.types.Panel):
         column.operator("maquette.regenerate", icon="FILE_REFRESH")
         column.operator("maquette.same_with_new_seed", icon="RNDCURVE")
         if not is_variant(active):  # The gallery has this button too.
-            column.operator("maquette.more_like_this", icon="DUPLICATE")
+            draw_more_like_this(column)
         column.operator("maquette.edit_prompt", icon="GREASEPENCIL")
 
 
@@ -87,10 +92,8 @@ class MAQUETTE_PT_result_details(_ResultPanel, bpy.types.Panel):
 
 
 def _draw_facts(column, active) -> None:
-    for key, label in (("seed", n_("Seed")), ("pack", n_("Model")), ("version", n_("Maquette"))):
+    for key, label in FACTS.items():
         _draw_fact(column, label, str(active.get(f"{RECORD_KEY}_{key}", "?")))
-        if key == "pack":
-            _draw_fact(column, n_("Files"), str(active.get(f"{RECORD_KEY}_pack_hash", "?")))
     if active.type == "MESH":
         # A polygon of n corners is n - 2 triangles.
         mesh = active.data

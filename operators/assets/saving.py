@@ -85,7 +85,8 @@ class MAQUETTE_OT_asset_save(_OnSelectedResults, bpy.types.Operator):
 
     bl_idname = "maquette.asset_save"
     bl_label = "Save to Asset Browser"
-    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    # No REGISTER: changing a value afterwards would write another file.
+    bl_options = {"UNDO", "INTERNAL"}
 
     library: EnumProperty(
         name="Library",
@@ -121,7 +122,9 @@ class MAQUETTE_OT_asset_save(_OnSelectedResults, bpy.types.Operator):
         chosen = selected_results(context)
         if len(chosen) == 1:
             self._show(chosen[0])
-        return context.window_manager.invoke_props_dialog(self, width=380)
+        return context.window_manager.invoke_props_dialog(
+            self, width=380, confirm_text=rpt_("Save")
+        )
 
     def _show(self, subject) -> None:
         prompt = str(subject.get(f"{mesh_build.RECORD_KEY}_prompt", ""))
@@ -213,7 +216,7 @@ class MAQUETTE_OT_asset_clear(_OnSelectedResults, bpy.types.Operator):
 
     bl_idname = "maquette.asset_clear"
     bl_label = "Clear Asset"
-    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    bl_options = {"UNDO", "INTERNAL"}
 
     def execute(self, context):
         for each in selected_results(context):
@@ -243,7 +246,9 @@ class MAQUETTE_OT_asset_delete_file(bpy.types.Operator):
         if not ledger.present():
             self.report({"INFO"}, rpt_("Maquette has saved no assets into libraries"))
             return {"CANCELLED"}
-        return context.window_manager.invoke_props_dialog(self, width=380)
+        return context.window_manager.invoke_props_dialog(
+            self, width=380, confirm_text=rpt_("Delete")
+        )
 
     def execute(self, context):
         file = Path(self.file)

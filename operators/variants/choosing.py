@@ -14,7 +14,7 @@ from .collection import collection_of
 class _OnVariant:
     """An operator on one variant"""
 
-    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    bl_options = {"UNDO", "INTERNAL"}
 
     object_uid: IntProperty(
         name="Variant",
@@ -91,7 +91,7 @@ class MAQUETTE_OT_update_thumbnail(bpy.types.Operator):
 
     bl_idname = "maquette.update_thumbnail"
     bl_label = "Update Picture"
-    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    bl_options = {"UNDO", "INTERNAL"}
 
     @classmethod
     def poll(cls, context):
