@@ -149,9 +149,13 @@ def _draw_all(ghosts: Sequence[Ghost]) -> None:
         # The meshes are closed, so that their far side is never seen but through the near one.
         state.face_culling_set("BACK")
         state.blend_set("ALPHA")
-        for each in ghosts:
-            each.draw(shader)
+        # Depth first, so that only what is behind a mesh shows through and never the mesh itself.
+        for is_seen in (False, True):
+            state.color_mask_set(is_seen, is_seen, is_seen, is_seen)
+            for each in ghosts:
+                each.draw(shader)
     finally:
+        state.color_mask_set(True, True, True, True)
         blend, depth_test, depth_mask = before
         state.blend_set(blend)
         state.depth_test_set(depth_test)
