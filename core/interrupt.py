@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 Check: TypeAlias = Callable[[], None]
 """Called between pieces of work, each well below a second on a slow machine; raises to stop."""
@@ -23,6 +24,8 @@ def checked_blocks(network: nn.Module, check: Check) -> Iterator[None]:
 
     One step of a published prior takes seconds on a slow CPU; one of its blocks a fraction.
     """
+    from torch import nn  # The unwrapping is checked too and needs numpy alone.
+
     lists = (each for each in network.modules() if isinstance(each, nn.ModuleList | nn.Sequential))
     blocks = {block for members in lists for block in members}
     handles = [block.register_forward_pre_hook(lambda *_: check()) for block in blocks]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import EmptySurfaceError
+from ..interrupt import Check, ignore
 from .grid import (
-    Check,
     GridValues,
     Method,
     NodeEvaluator,
@@ -18,7 +18,6 @@ from .grid import (
     SignedDistance,
     default_chunk_size,
     evaluate_dense,
-    ignore,
     ignore_fraction,
 )
 from .marching_cubes import Border, Crossing, linear_crossing, marching_cubes
@@ -77,7 +76,7 @@ def extract_mesh(
         crossing = field_crossing(
             signed_distance, steps=refine_steps, chunk_size=chunk_size, check=check
         )
-    vertices, faces = marching_cubes(grid.values, border=border, crossing=crossing)
+    vertices, faces = marching_cubes(grid.values, border=border, crossing=crossing, check=check)
     if not len(faces):
         raise EmptySurfaceError(float(grid.values.max()))
     return vertices.cpu().numpy(), faces.cpu().numpy()

@@ -15,21 +15,15 @@ import torch
 from torch import Tensor
 
 from ..errors import NonFiniteError
+from ..interrupt import Check, ignore
 
 SignedDistance = Callable[[Tensor], Tensor]
 """Points [P, 3] to signed distance [P], positive inside, in (-1, 1)."""
-
-Check = Callable[[], None]
-"""Called once per chunk; raises to stop."""
 
 OnFraction = Callable[[float], None]
 """Called with the fraction done, non-decreasing in [0, 1]."""
 
 Method = Literal["sparse", "dense", "quick"]
-
-
-def ignore() -> None:
-    """Do nothing: the default `check`."""
 
 
 def ignore_fraction(fraction: float) -> None:
@@ -88,7 +82,7 @@ class NodeEvaluator:
         self._signed_distance = signed_distance
         self._coordinates = axis_coordinates(resolution, device)
         self._chunk_size = chunk_size or default_chunk_size(device)
-        self._check = check
+        self.check = check
 
     def evaluate(self, nodes: Tensor, on_progress: OnFraction = ignore_fraction) -> None:
         """Evaluate the field at nodes given by their flat index, int64 [N].
@@ -97,7 +91,7 @@ class NodeEvaluator:
             NonFiniteError: the field returned NaN or infinity.
         """
         for start in range(0, len(nodes), self._chunk_size):
-            self._check()
+            self.check()
             chunk = nodes[start : start + self._chunk_size]
             with torch.no_grad():
                 values = self._signed_distance(self.points(chunk)).float()

@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..interrupt import Check, ignore
 from .mc_tables import edge_corners, triangle_table
 
 Border = Literal["closed", "openai", "open"]
@@ -54,6 +55,7 @@ def marching_cubes(
     *,
     border: Border = "closed",
     crossing: Crossing = linear_crossing,
+    check: Check = ignore,
 ) -> tuple[Tensor, Tensor]:
     """Return the surface where a field is zero, on the field's device.
 
@@ -63,11 +65,13 @@ def marching_cubes(
         maximum: position of the last node.
         border: how surfaces end at the box.
         crossing: finds the zero along a grid edge; it is not asked about the face of the box.
+        check: called before each pass over the grid or the triangles; may raise to stop.
     Returns:
         Vertices, float32 [V, 3], and faces, int32 [F, 3], counter-clockwise seen from outside.
         Both are empty where the field has no zero. With `closed`, vertices on the face of the
         box lie 4e-6 outside it.
     """
+    check()
     low = torch.as_tensor(minimum, dtype=torch.float32, device=field.device).expand(3)
     high = torch.as_tensor(maximum, dtype=torch.float32, device=field.device).expand(3)
     field = field.float()
@@ -78,7 +82,9 @@ def marching_cubes(
     elif border == "closed" and _reaches_border(field):
         padded = torch.nn.functional.pad(field, (1,) * 6, value=_OUTSIDE)
         lattice = _Lattice(padded, lattice.intervals, low, high - low, first=-1)
-    edges, faces = _triangulate(lattice.values > 0)
+    check()
+    edges, faces = _triangulate(lattice.values > 0, check)
+    check()
     return _place_vertices(lattice, edges, crossing), faces
 
 
@@ -103,14 +109,16 @@ def _reaches_border(field: Tensor) -> bool:
     return any(bool((face > 0).any()) for face in faces)
 
 
-def _triangulate(inside: Tensor) -> tuple[Tensor, Tensor]:
+def _triangulate(inside: Tensor, check: Check) -> tuple[Tensor, Tensor]:
     """Return the crossed grid edges, sorted, [V], and triangles between them, int32 [F, 3].
 
     An edge is numbered by its axis and lower node; see `_edge_bases`.
     """
     codes = _case_codes(inside)
+    check()
     # A byte wraps from 255 to 0, so that one comparison excludes both empty and full cells.
     cells = (codes + 1 > 1).view(-1).nonzero()[:, 0]
+    check()
     codes = codes.view(-1)[cells].long()
     triangles, counts, axes, steps = _device_tables(inside.shape, inside.device)
     owner = torch.repeat_interleave(counts[codes])
@@ -119,6 +127,7 @@ def _triangulate(inside: Tensor) -> tuple[Tensor, Tensor]:
     local = triangles[codes[owner], number - first_of_cell[owner]]  # [F, 3]
     lowest = _edges_of_corner(cells, inside.shape)  # [C, 3]
     edges = lowest[owner].gather(1, axes[local]) + steps[local]
+    check()
     unique, faces = torch.unique(edges, return_inverse=True)
     return unique, faces.int()
 

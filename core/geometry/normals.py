@@ -8,12 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..interrupt import Check, ignore
 from .grid import (
-    Check,
     OnFraction,
     SignedDistance,
     default_chunk_size,
-    ignore,
     ignore_fraction,
 )
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .grid import Check, SignedDistance, default_chunk_size, ignore
+from ..interrupt import Check, ignore
+from .grid import SignedDistance, default_chunk_size
 from .marching_cubes import Crossing, linear_crossing
 
 _SATURATED = 8.0

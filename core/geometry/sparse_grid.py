@@ -138,6 +138,7 @@ class _Level:
 
 def _filled(evaluator: NodeEvaluator, inside: Tensor) -> GridValues:
     """Fill in the sign of the nodes that were not evaluated, bool [R, R, R]."""
+    evaluator.check()
     values = evaluator.values.view_as(inside)
     unknown = torch.isnan(values)
     values.masked_fill_(unknown & inside, 1.0).masked_fill_(unknown & ~inside, -1.0)
@@ -158,6 +159,7 @@ def _descend(
     inside = levels[0].values() > 0
     cells = torch.ones((levels[0].num_cells,) * 3, dtype=torch.bool, device=inside.device)
     for number, (level, finer) in enumerate(pairwise(levels)):
+        evaluator.check()
         values = level.values()
         lowest, highest = -_largest_corner(-values), _largest_corner(values)
         steepest = (
@@ -166,6 +168,7 @@ def _descend(
         if slope and steepest > slope * _MARGIN:
             return steepest, None
         slope = max(slope, steepest)
+        evaluator.check()
         cells &= _lies_within(lowest, highest, level.guard(slope))
         inside = _open_cells(evaluator, finer, cells, inside, _part(on_progress, number, levels))
         cells = _halve(cells, finer.num_cells)
@@ -188,9 +191,11 @@ def _open_cells(
     finer_inside = _halve(inside, finer.num_nodes)
     opened = cells
     while bool(opened.any()):
+        evaluator.check()
         nodes = _nodes_of(_halve(opened, finer.num_cells)).view(-1).nonzero()[:, 0]
         places = finer.grid_index(nodes)
         evaluator.evaluate(places[torch.isnan(evaluator.values[places])], on_progress)
+        evaluator.check()
         finer_inside.view(-1)[nodes] = evaluator.values[places] > 0
         opened = _has_both_signs(finer_inside) & ~cells
         cells |= opened

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import NonFiniteError
+from ..interrupt import Check, ignore
 from ..mesh import TextureData
 from ..png import encode_png
 from .color import to_bytes
@@ -23,10 +24,6 @@ FieldColor = Callable[[Tensor], Tensor]
 
 _BLOCK = 8
 """Texels per side of the blocks in which the space far from islands is filled."""
-
-
-def ignore() -> None:
-    """Do nothing: the default `check`."""
 
 
 def ignore_fraction(fraction: float) -> None:
@@ -42,7 +39,7 @@ def bake_texture(
     *,
     device: torch.device,
     chunk_size: int | None = None,
-    check: Callable[[], None] = ignore,
+    check: Check = ignore,
     on_progress: Callable[[float], None] = ignore_fraction,
 ) -> TextureData:
     """Return a base colour image whose texels are the field's colours on the surface.
@@ -61,7 +58,7 @@ def bake_texture(
         NonFiniteError: the field returned NaN or infinity.
     """
     check()
-    texels = rasterize(field_vertices, faces, unwrapping.corner_uvs, unwrapping.border, size)
+    texels = rasterize(field_vertices, faces, unwrapping.corner_uvs, unwrapping.border, size, check)
     if chunk_size is None:
         chunk_size = 16384 if device.type == "cpu" else 262144
     colors = np.empty((len(texels.index), 3), dtype=np.uint8)
@@ -90,7 +87,7 @@ def _paint(
     colors: NDArray[np.uint8],
     size: int,
     padding: int,
-    check: Callable[[], None],
+    check: Check,
 ) -> NDArray[np.uint8]:
     """Return an opaque image, islands surrounded by their own border colours, [S, S, 4].
 
@@ -112,7 +109,7 @@ def _spread(
     colors: NDArray[np.uint8],
     size: int,
     max_rings: int,
-    check: Callable[[], None],
+    check: Check,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
     """Yield rings of texels and the colours copied to them, until nothing is free."""
     growth = IslandGrowth(index, size)
@@ -126,7 +123,7 @@ def _spread(
 
 
 def _far_colors(
-    index: NDArray[np.int64], colors: NDArray[np.uint8], size: int, check: Callable[[], None]
+    index: NDArray[np.int64], colors: NDArray[np.uint8], size: int, check: Check
 ) -> NDArray[np.uint8]:
     """Fill an image with the mean colours of the blocks nearest by, [S, S, 3]."""
     blocks = -(-size // _BLOCK)

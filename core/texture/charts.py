@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..interrupt import Check, ignore
 from ..topology import FaceLinks, connected_components, link_faces
 
 _AXES = np.concatenate([np.eye(3), -np.eye(3)])
@@ -72,12 +73,13 @@ def measure(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> Surface:
     )
 
 
-def cut_charts(surface: Surface) -> NDArray[np.int64]:
+def cut_charts(surface: Surface, check: Check = ignore) -> NDArray[np.int64]:
     """Return the chart of each face, numbered from 0, [F]."""
-    labels = _smooth_labels(surface)
+    labels = _smooth_labels(surface, check)
     cosines = surface.normals @ _AXES.T
     cosines[surface.negligible] = 1.0
     for _ in range(_MERGE_ROUNDS):
+        check()
         charts = split_connected(surface, labels)
         wanted = _merge_small(surface, charts, labels, cosines)
         if (wanted == labels).all():
@@ -112,11 +114,12 @@ def chart_directions(surface: Surface, charts: NDArray[np.int64]) -> NDArray[np.
     return np.where(use_mean[:, None], mean, _AXES[worst[:, :6].argmax(axis=1)])
 
 
-def _smooth_labels(surface: Surface) -> NDArray[np.int64]:
+def _smooth_labels(surface: Surface, check: Check) -> NDArray[np.int64]:
     """Return the axis of each face, with borders that do not fray, [F]."""
     neighbors = surface.neighbors
     normals = surface.normals * surface.areas[:, None]
     for _ in range(_NORMAL_ROUNDS):
+        check()
         first, second, third = (normals[neighbor] for neighbor in neighbors.T)
         normals = normals + first + second + third
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
@@ -126,6 +129,7 @@ def _smooth_labels(surface: Surface) -> NDArray[np.int64]:
     worth[~allowed] = -np.inf
     labels: NDArray[np.int64] = worth.argmax(axis=1)
     for turn in range(_LABEL_ROUNDS):
+        check()
         # Every other face at a time: neighbours that swapped labels at once would never settle.
         first, second, third = (labels[neighbor] != labels for neighbor in neighbors.T)
         at_border = first | second | third

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..interrupt import Check, ignore
 from .charts import Surface, split_connected
 from .outline import Outline, Projection, outline_of, project
 
@@ -24,11 +25,14 @@ _JITTER = 1e-5
 _Places = NDArray[np.int64]
 
 
-def project_without_overlap(surface: Surface, charts: NDArray[np.int64]) -> Projection:
+def project_without_overlap(
+    surface: Surface, charts: NDArray[np.int64], check: Check = ignore
+) -> Projection:
     """Lay charts flat, cutting those that overlap themselves until none does."""
     projection = project(surface, charts)
     suspect = np.ones(projection.num_charts, dtype=bool)
     for turn in range(_SPLIT_ROUNDS):
+        check()
         outline = outline_of(surface, projection)
         outline = outline.only(suspect[outline.chart])
         first, second = np.concatenate([_crossings(outline), _wrong_touches(outline)], axis=1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..interrupt import Check, ignore
 from .cells import Bitmaps, Outlines, cover_cells
 from .shelves import fill_shelves
 
@@ -49,7 +50,9 @@ class Packing:
     offsets: NDArray[np.float64]  # texels, [N, 2]
 
 
-def pack(outlines: Outlines, area: float, size: int, padding: int) -> Packing:
+def pack(
+    outlines: Outlines, area: float, size: int, padding: int, check: Check = ignore
+) -> Packing:
     """Pack shapes as large as possible, all at one scale.
 
     Args:
@@ -57,7 +60,9 @@ def pack(outlines: Outlines, area: float, size: int, padding: int) -> Packing:
         area: what all shapes cover together, in the units of the outlines.
         size: texels per side of the square.
         padding: free texels between shapes; half as many stay free at the border.
+        check: called before each shape that is placed.
     """
+    check()
     upright = _least_boxes(outlines)
     turned = _turn(outlines, upright)
     scale, offsets, quarters = fill_shelves(turned, size, padding)
@@ -69,7 +74,7 @@ def pack(outlines: Outlines, area: float, size: int, padding: int) -> Packing:
     scale = max(float(np.sqrt(_FIRST_FILL / area)) * size, best.scale * _SCALE_STEP)
     while scale > best.scale * _SMALLEST_GAIN:
         shapes = cover_cells(turned.scaled(scale), cell, padding)
-        places = _place_all(shapes, size // cell)
+        places = _place_all(shapes, size // cell, check)
         if places is not None:
             best = _finish(places, shapes, upright, scale)
             scale = min(scale * _SCALE_STEP, (scale + too_large) / 2)
@@ -120,23 +125,26 @@ class _Place:
     row: int
 
 
-def _place_all(shapes: Bitmaps, side: int) -> list[_Place] | None:
+def _place_all(shapes: Bitmaps, side: int, check: Check) -> list[_Place] | None:
     """Place all bitmaps on a square of cells; None where one does not fit."""
     if shapes.counts().sum() > _FULL * side * side:
         return None
     poses = [_poses(shapes.bitmap(number)) for number in range(len(shapes.sizes))]
     by_side = np.argsort(-shapes.sizes.max(axis=1), kind="stable").tolist()
     by_cells = np.argsort(-shapes.counts(), kind="stable").tolist()
-    return _place_in_order(poses, by_side, side, 0.5) or _place_in_order(poses, by_cells, side, 0.0)
+    return _place_in_order(poses, by_side, side, 0.5, check) or _place_in_order(
+        poses, by_cells, side, 0.0, check
+    )
 
 
 def _place_in_order(
-    poses: list[list[_Pose]], order: list[int], side: int, height_weight: float
+    poses: list[list[_Pose]], order: list[int], side: int, height_weight: float, check: Check
 ) -> list[_Place] | None:
     """Place bitmaps one after the other, each with the least row plus weighted height."""
     places: dict[int, _Place] = {}
     occupied = 0
     for number in order:
+        check()
         # Bit k of doubled[j] is set where any of 2**j cells from k on is occupied.
         doubled = [occupied]
         while len(doubled) < side.bit_length():

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..interrupt import Check, ignore
+
 _REACH = 1.5
 """Texels beyond an island's edge that are still painted: bilinear lookups reach the diagonal."""
 
@@ -34,6 +36,7 @@ def rasterize(
     corner_uvs: NDArray[np.float32],
     border: NDArray[np.int64],
     size: int,
+    check: Check = ignore,
 ) -> Texels:
     """Find the texels that islands cover or touch, and their places on the surface.
 
@@ -43,15 +46,19 @@ def rasterize(
         corner_uvs: islands that do not overlap, [F, 3, 2].
         border: the edges around islands, as 3 * face + the corner they start from, [E].
         size: texels per side.
+        check: called between the passes over all texels; may raise to stop.
     """
+    check()
     corners = corner_uvs.astype(np.float64) * size - 0.5
     planes = _fit_planes(vertices[faces].astype(np.float64), corners)
-    index, positions = _covered_texels(planes, corners, size)
+    index, positions = _covered_texels(planes, corners, size, check)
+    check()
     free = np.ones(size * size, dtype=bool)
     free[index] = False
     if np.count_nonzero(free) + len(index) != len(free):  # islands overlap after all
         index, place = np.unique(index, return_index=True)
         positions = positions[place]
+    check()
     beyond, beyond_positions = _border_texels(planes, corners, border, free, size)
     return Texels(np.concatenate([index, beyond]), np.concatenate([positions, beyond_positions]))
 
@@ -97,7 +104,7 @@ def _along(
 
 
 def _covered_texels(
-    planes: _Planes, corners: NDArray[np.float64], size: int
+    planes: _Planes, corners: NDArray[np.float64], size: int, check: Check
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return index and position of the texels whose centre lies in a triangle.
 
@@ -106,13 +113,16 @@ def _covered_texels(
     """
     face, row, left, right = _rows(corners, size)
     first = np.ceil(left).clip(0, size).astype(np.int64)
+    check()
     count = np.maximum(np.ceil(right).clip(0, size).astype(np.int64) - first, 0)
     span, step = _expand(count)
     index = (row * size + first)[span] + step
     corner = corners[face, 0]
     gradients = planes.gradients[face]
     start = planes.origin[face] + _along(first - corner[:, 0], row - corner[:, 1], gradients)
+    check()
     positions = np.take(start, span, axis=0)
+    check()
     positions += np.take(gradients[:, 0], span, axis=0) * step.astype(np.float32)[:, None]
     return index, positions
 

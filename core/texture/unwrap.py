@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..interrupt import Check, ignore
 from .cells import Outlines
 from .charts import cut_charts, measure
 from .outline import outline_of
@@ -47,6 +48,7 @@ def unwrap(
     size: int,
     *,
     padding: int = PADDING,
+    check: Check = ignore,
 ) -> Unwrapping:
     """Lay the faces of a mesh side by side on a square.
 
@@ -56,14 +58,20 @@ def unwrap(
         size: texels per side of the texture; islands keep their distance at this size.
         padding: texels between islands, less on textures below 256 texels or with very many
             islands; half as many at the border.
+        check: called before each round of each stage; may raise to stop.
     """
+    check()
     surface = measure(vertices, faces)
-    projection = project_without_overlap(surface, cut_charts(surface))
+    projection = project_without_overlap(surface, cut_charts(surface, check), check)
     outline = outline_of(surface, projection)
     roomy = min(size / 64, size / (8 * projection.num_charts**0.5))
     padding = min(padding, int(roomy))
     packing = pack(
-        Outlines(outline.chart, outline.points), _flat_area(projection.corners), size, padding
+        Outlines(outline.chart, outline.points),
+        _flat_area(projection.corners),
+        size,
+        padding,
+        check,
     )
     turned = np.einsum(
         "fij,fcj->fci", packing.turns[projection.charts], projection.corners * packing.scale
