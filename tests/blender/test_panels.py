@@ -57,7 +57,7 @@ class Recorder:
         return call
 
     def record(self, name, given):
-        if name in ("row", "column", "box", "split"):
+        if name in ("row", "column", "box", "split", "grid_flow"):
             return Recorder(self.calls, self.enabled)
         if name == "panel":
             return Recorder(self.calls), Recorder(self.calls)
