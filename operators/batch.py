@@ -16,6 +16,7 @@ from bpy.props import BoolProperty, StringProperty
 from ..core import config, prompts
 from ..core.errors import GenerationError, LineFault, PromptListError
 from . import jobs, messages, packs, presets, prompt_words, properties
+from .variants import layout
 
 WIDTH = 420
 MAX_BYTES = 10 * 2**20
@@ -79,9 +80,10 @@ class MAQUETTE_OT_batch(bpy.types.Operator):
         try:
             return specs_of(context, self._rows())
         except PromptListError as error:
+            # Blender shows all of them at once, one below the other.
             self.report({"ERROR"}, prompt_words.of_list(error))
-            if len(error.faults) > 1 and not bpy.app.background:
-                _show_faults(context, error)
+            for fault in error.faults[1:]:
+                self.report({"ERROR"}, prompt_words.of_fault(fault))
         except GenerationError as error:
             self.report({"ERROR"}, messages.for_user(error))
         return []
@@ -101,15 +103,24 @@ def specs_of(context, rows: tuple[prompts.PromptRow, ...]) -> list[jobs.JobSpec]
     """
     settings = context.scene.maquette
     common = properties.request_of(settings, packs.preferences(context), prompt=rows[0].prompt)
-    placement = jobs.placement_of(context, settings)
+    requests = [_request(common, row, settings) for row in rows]
+    middle = jobs.placement_of(context, settings).location
+    places = layout.grid_locations([_extent(request) for request in requests], middle)
     return [
         jobs.JobSpec(
-            request=_request(common, row, settings),
-            placement=placement,
+            request=request,
+            placement=jobs.Placement(location=place),
             label=row.name or row.prompt,
         )
-        for row in rows
+        for row, request, place in zip(rows, requests, places, strict=True)
     ]
+
+
+def _extent(request: config.GenerationRequest) -> float:
+    """Return how wide the sheet of a job's variants is, in metres."""
+    size = request.target_size
+    places = layout.grid_locations([size] * request.count, (0.0, 0.0, 0.0))
+    return size + 2.0 * max(x for x, _, _ in places)
 
 
 def _request(
@@ -159,17 +170,6 @@ def _summary(specs: list[jobs.JobSpec]) -> str:
     if len(specs) > MAX_LISTED:
         lines.append(iface_("and {count} more").format(count=len(specs) - MAX_LISTED))
     return "\n".join([head, *lines])
-
-
-def _show_faults(context, error: PromptListError) -> None:
-    sentences = [prompt_words.of_fault(fault) for fault in error.faults]
-
-    def draw(menu, _context):
-        for sentence in sentences:
-            menu.layout.label(text=sentence, translate=False)
-
-    title = iface_("Nothing Was Started: Mend These Lines First")
-    context.window_manager.popup_menu(draw, title=title, icon="ERROR")
 
 
 CLASSES = (MAQUETTE_OT_batch,)

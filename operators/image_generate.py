@@ -84,17 +84,17 @@ class FromImage:
         except ImageInputError as error:
             self.report({"ERROR"}, messages.for_user(error))
             return False
-        image = context.scene.maquette.image
-        picture = context.window_manager.maquette_pictures.get(str(image.session_uid))
-        if picture is not None and picture.error:
+        key = str(context.scene.maquette.image.session_uid)
+        # Taking it back changes the list, so the words are copied first.
+        error = context.window_manager.maquette_pictures[key].error
+        if error:
             self.choice.take_back(context)
-            self.report({"ERROR"}, picture.error)
-            return False
-        return True
+            self.report({"ERROR"}, error)
+        return not error
 
 
 class MAQUETTE_OT_generate_from_image(FromImage, bpy.types.Operator):
-    """Generate a mesh from the image under the mouse; shows first what is made of it"""
+    """Generate a mesh from this image, after a look at how the model will see it"""
 
     bl_idname = "maquette.generate_from_image"
     bl_label = "Generate Mesh from Image"
@@ -111,7 +111,7 @@ class MAQUETTE_OT_generate_from_image(FromImage, bpy.types.Operator):
 
 
 class MAQUETTE_OT_generate_from_image_file(FromImage, bpy.types.Operator):
-    """Generate a mesh from a picture file; shows first what is made of it"""
+    """Generate a mesh from an image file, after a look at how the model will see it"""
 
     bl_idname = "maquette.generate_from_image_file"
     bl_label = "Generate Mesh from Image File"
@@ -143,8 +143,8 @@ class MAQUETTE_FH_image(bpy.types.FileHandler):
     """Picture files that are dropped on the viewport"""
 
     bl_idname = "MAQUETTE_FH_image"
-    # Blender lists it beside its own, in sentence case.
-    bl_label = "Generate mesh from image (Maquette)"
+    # Blender adds an empty by itself, so it asks which; there it shows the operator's label.
+    bl_label = "Generate Mesh from Image File"
     bl_import_operator = "maquette.generate_from_image_file"
     bl_file_extensions = ";".join(sorted(bpy.path.extensions_image))
 

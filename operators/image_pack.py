@@ -9,10 +9,10 @@ from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import StringProperty
 
 from .. import weights_fetch
-from . import messages, pack_states, packs
+from . import pack_states, packs
 
 PART = "image"
-WIDTH = 380
+WIDTH = 420
 
 
 def ready(context) -> str:
@@ -46,39 +46,44 @@ def _size(context) -> str:
 
 
 class MAQUETTE_OT_offer_image_pack(bpy.types.Operator):
-    """Fetch the model that makes meshes from images; asks before anything is fetched"""
+    """Choose the model that makes meshes from images; asks before anything is fetched"""
 
     bl_idname = "maquette.offer_image_pack"
-    bl_label = "Fetch Model for Images"
+    bl_label = "Get Model for Images"
     bl_options = {"INTERNAL"}
 
     size: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
     def invoke(self, context, event):
+        if pack_id := ready(context):
+            context.scene.maquette.pack = pack_id
+            return {"FINISHED"}
         self.size = _size(context)
+        action = iface_("Fetch {size}") if bpy.app.online_access else iface_("Open Preferences")
         return context.window_manager.invoke_props_dialog(
-            self, width=WIDTH, confirm_text=iface_("Fetch {size}").format(size=self.size)
+            self, width=WIDTH, confirm_text=action.format(size=self.size)
         )
 
     def draw(self, context):
-        info = to_fetch()
-        column = self.layout.column()
-        sentence = iface_("A mesh from an image needs another model: {pack}, {size}").format(
-            pack=info.title, size=self.size
+        sentence = iface_("Images need another model: {pack}, {size} to fetch").format(
+            pack=to_fetch().title, size=self.size
         )
+        column = self.layout.column()
         column.label(text=sentence, icon="IMPORT", translate=False)
-        if not bpy.app.online_access:
-            column.label(text="Online access is off: allow it in the preferences", icon="ERROR")
-            button = column.operator("screen.userpref_show", text="Open Preferences")
-            button.section = "SYSTEM"
+        if bpy.app.online_access:
+            column.label(text="It is fetched once, then no connection is needed", icon="BLANK1")
         else:
-            column.label(text="It is fetched once, and then works without a connection")
+            column.label(text="Online access is off: allow it under System, Network", icon="ERROR")
 
     def execute(self, context):
-        if not bpy.app.online_access:
-            self.report({"ERROR"}, messages.for_user(weights_fetch.OfflineError()))
+        if not bpy.app.online_access and not bpy.app.background:
+            return bpy.ops.screen.userpref_show(section="SYSTEM")
+        try:
+            return bpy.ops.maquette.pack_fetch(pack_id=to_fetch().id, part=PART.upper())
+        except RuntimeError as error:
+            # Greyed: no online access, or something is being fetched already.
+            self.report({"ERROR"}, str(error).rpartition("poll() ")[2].strip())
             return {"CANCELLED"}
-        return bpy.ops.maquette.pack_fetch(pack_id=to_fetch().id, part=PART)
 
 
 CLASSES = (MAQUETTE_OT_offer_image_pack,)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..core.errors import ImageInputError
-from . import image_words
+from . import image_of_preview, image_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Found:
     """A picture file, or the library that holds an asset."""
     asset: str = ""
     """Name of the image in the library."""
+    preview: str = ""
+    """Path of an asset that is no image; its preview picture is meant."""
 
 
 def find(context) -> Found | None:
@@ -43,6 +45,8 @@ def load(found: Found) -> bpy.types.Image:
     Raises:
         ImageInputError: there is nothing that can be loaded.
     """
+    if found.preview:
+        return image_of_preview.load(found.preview)
     if found.asset:
         return _append(found.path, found.asset)
     if found.path:
@@ -138,11 +142,20 @@ def _of_browser(context, space) -> Found | None:
 
 
 def _of_asset(asset) -> Found | None:
-    if asset is None or asset.id_type != "IMAGE" or getattr(asset, "is_online", False):
+    if asset is None or getattr(asset, "is_online", False):
+        return None
+    if kind := _PREVIEWED.get(asset.id_type):
+        own = asset.local_id
+        return Found(preview=asset.full_path if own is None else f"{kind}/{own.name}")
+    if asset.id_type != "IMAGE":
         return None
     if asset.local_id is not None:
         return Found(asset.local_id)
     return Found(path=asset.full_library_path, asset=asset.name)
+
+
+_PREVIEWED = {"OBJECT": "Object", "COLLECTION": "Collection"}
+"""Assets whose previews show one thing, and what paths call them."""
 
 
 def is_picture(name: str) -> bool:

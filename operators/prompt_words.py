@@ -36,7 +36,7 @@ def of_list(error: PromptListError) -> str:
     name = error.source.replace("\\", "/").rpartition("/")[2][-28:]
     first = error.faults[0]
     if not first.line:
-        return f"{name}: {of_fault(first)}"
+        return f"{name}: {_words(first)}"
     line = rpt_("Line {line} of {list}: {words}")
     return line.format(line=first.line, list=name, words=_words(first))
 

@@ -58,11 +58,14 @@ class MAQUETTE_MT_batch_dialog(bpy.types.Menu):
 
 def _draw_choices(layout, settings, *, has_count=True):
     """Add what is chosen before any generation: model, quality, number, place."""
+    row = layout.row(align=True)
+    # Custom cannot be chosen, only arrived at.
+    for name in ("DRAFT", "NORMAL", "FINE"):
+        row.prop_enum(settings, "preset", name)
     column = layout.column()
     column.use_property_split = True
     column.use_property_decorate = False
     column.prop(settings, "pack")
-    column.row().prop(settings, "preset", expand=True)
     if has_count:
         column.prop(settings, "count")
     column.prop(settings, "location")

@@ -20,9 +20,30 @@ class MAQUETTE_MT_add(bpy.types.Menu):
         layout = self.layout
         # Menus of the Add kind run operators at once; ours ask first.
         layout.operator_context = "INVOKE_DEFAULT"
-        layout.operator("maquette.generate_from_prompt", icon="TEXT")
-        layout.operator("maquette.generate_from_image_file", icon="IMAGE_DATA")
-        layout.operator("maquette.batch", icon="PRESET")
+        layout.operator(
+            "maquette.generate_from_prompt", text="Generate Mesh from Prompt...", icon="TEXT"
+        )
+        _add_others(layout)
+
+
+class MAQUETTE_MT_more(bpy.types.Menu):
+    """Other things to make meshes from"""
+
+    bl_label = "Generate From"
+
+    def draw(self, context):
+        layout = self.layout
+        layout.operator_context = "INVOKE_DEFAULT"
+        _add_others(layout)
+
+
+def _add_others(layout) -> None:
+    layout.operator(
+        "maquette.generate_from_image_file",
+        text="Generate Mesh from Image File...",
+        icon="IMAGE_DATA",
+    )
+    layout.operator("maquette.batch", text="Generate Meshes from List...", icon="PRESET")
 
 
 def _add_image_entry(layout, *, is_first: bool) -> None:
@@ -30,7 +51,7 @@ def _add_image_entry(layout, *, is_first: bool) -> None:
     if not is_first:
         layout.separator()
     layout.operator_context = "INVOKE_DEFAULT"
-    layout.operator("maquette.generate_from_image", icon=ICON)
+    layout.operator("maquette.generate_from_image", text="Generate Mesh from Image...", icon=ICON)
     if is_first:
         layout.separator()
 
@@ -61,7 +82,7 @@ def _in_field(self, context):
 
 def _in_nodes(self, context):
     node = getattr(context, "active_node", None)
-    if node is None:
+    if node is None or not node.select:
         return
     if hasattr(node, "image") or any(socket.type == "IMAGE" for socket in node.inputs):
         _add_image_entry(self.layout, is_first=False)
@@ -83,14 +104,22 @@ def _in_files(self, context):
 
 def _in_assets(self, context):
     asset = getattr(context, "asset", None)
-    if asset is not None and asset.id_type == "IMAGE":
+    if asset is None:
+        return
+    if asset.id_type == "IMAGE":
         _add_image_entry(self.layout, is_first=False)
+    elif asset.id_type in {"OBJECT", "COLLECTION"}:
+        self.layout.separator()
+        self.layout.operator_context = "INVOKE_DEFAULT"
+        self.layout.operator(
+            "maquette.generate_from_image", text="Generate Mesh from Preview...", icon=ICON
+        )
 
 
 def _in_text(self, context):
     self.layout.separator()
     self.layout.operator_context = "INVOKE_DEFAULT"
-    self.layout.operator("maquette.batch", icon="PRESET")
+    self.layout.operator("maquette.batch", text="Generate Meshes from List...", icon="PRESET")
 
 
 ENTRIES = (
@@ -108,7 +137,7 @@ ENTRIES = (
 )
 """Menu, what draws our entry, and the side that it stands on."""
 
-CLASSES = (MAQUETTE_MT_add,)
+CLASSES = (MAQUETTE_MT_add, MAQUETTE_MT_more)
 
 
 def register() -> None:

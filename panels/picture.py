@@ -15,11 +15,12 @@ def draw_picture(layout, context, image) -> None:
     if picture is None:
         column.operator("maquette.preview_image", icon="HIDE_OFF").image = image.name
         return
+    row = column.row()
+    row.label(text="As the model sees it" if not picture.error else "This image cannot be used")
+    row.operator("maquette.preview_image", text="", icon="FILE_REFRESH").image = image.name
     if picture.error:
         draw_text(column, context, picture.error, icon="ERROR", alert=True)
-    else:
-        column.template_icon(icon_value=picture.icon_id, scale=SIDEBAR_SCALE)
-        for note in picture.notes.splitlines():
-            draw_text(column, context, note, icon="ERROR")
-    button = column.operator("maquette.preview_image", text="Look Again", icon="FILE_REFRESH")
-    button.image = image.name
+        return
+    column.template_icon(icon_value=picture.icon_id, scale=SIDEBAR_SCALE)
+    for note in picture.notes.splitlines():
+        draw_text(column, context, note, icon="ERROR")
