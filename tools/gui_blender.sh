@@ -40,10 +40,10 @@ as_root() {  # as_root ARGUMENT ...: go on as root with these arguments
 
 # ── The root ──
 
-inside() {  # inside USER:GROUP COMMAND ...: run in the root, in namespaces that end with it
-  # Mounts belong to the namespace, so none can be left behind, and no process can either.
+inside() {  # inside USER:GROUP COMMAND ...: become this command in the root
+  # Mounts belong to a namespace that ends with it: neither they nor a process can be left behind.
   # shellcheck disable=SC2016
-  unshare --mount --pid --fork --kill-child bash -euc '
+  exec unshare --mount --pid --fork --kill-child bash -euc '
     root=$1 project=$2 user=$3; shift 3
     mount --make-rprivate /
     mount -t proc proc "$root/proc"
@@ -110,13 +110,13 @@ install_packages() {
   chmod +x "$root/usr/sbin/policy-rc.d"
   # The first line finishes what an interrupted set-up had begun.
   # shellcheck disable=SC2016
-  inside 0:0 bash -euc '
+  (inside 0:0 bash -euc '
     export DEBIAN_FRONTEND=noninteractive
     dpkg --configure -a
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "$@"
     apt-get clean
-  ' bash "${packages[@]}" >"$cache/setup.log" 2>&1 ||
+  ' bash "${packages[@]}") >"$cache/setup.log" 2>&1 ||
     fail "The packages could not be installed; the last lines of $cache/setup.log:" \
       "$(tail -n 3 "$cache/setup.log")"
 }
@@ -142,12 +142,12 @@ setup_root() {
 verify() {  # verify [PREFIX ...]: show that everything is there and works
   echo "Trying it ..."
   # shellcheck disable=SC2016
-  "$@" bash -euc '
+  ("$@" bash -euc '
     for tool in "$@"; do
       command -v "$tool" >/dev/null || { echo "$tool is missing" >&2; exit 1; }
     done
     "$BLENDER" --background --factory-startup --python-exit-code 1 --python tools/gui_check.py
-  ' bash "${tools[@]}" || fail "This Blender cannot run the tests: see the lines above."
+  ' bash "${tools[@]}") || fail "This Blender cannot run the tests: see the lines above."
 }
 
 check_own() {

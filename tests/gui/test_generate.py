@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from maquette.tests.gui.driver.panel import RIGHT
 
 PROMPT = "a red mushroom with a white stem"
 NAME = "Red mushroom with a white stem"
@@ -91,7 +92,7 @@ def test_cancel_stops_the_run_and_the_next_one_works(app, sidebar, viewport, pic
     sidebar.click("maquette.generate")
     app.wait_until("bpy.context.window_manager.maquette.fraction > 0.02", RUN_SECONDS)
 
-    sidebar.click("maquette.cancel")
+    sidebar.click("maquette.cancel", RIGHT)
     app.wait_until("not probes.running()")
 
     assert app.ask("probes.objects()") == []

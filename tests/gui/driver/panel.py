@@ -12,6 +12,10 @@ from .waiting import wait
 
 TAB_WIDTH = 20  # Pixels; the tabs stand along the right edge, 50 high and more.
 
+MIDDLE, RIGHT = 0.45, 0.9
+COLUMNS = (MIDDLE, RIGHT, 0.06, 0.7, 0.25)
+"""Where in the width a button is looked for, one after another."""
+
 SCROLL = 12
 """Notches of the wheel from one look at a long panel to the next: some 360 pixels."""
 
@@ -32,9 +36,9 @@ class Panel:
         left, top, width, height = self._app.ask(f"probes.rectangle({self._arguments})")
         return left, top, width, height
 
-    def click(self, name: str, button: int = 1) -> None:
-        """Click the button whose name contains this."""
-        self._screen.click(*self.find(name), button)
+    def click(self, name: str, column: float = MIDDLE) -> None:
+        """Click the button whose name contains this, looked for in that column first."""
+        self._screen.click(*self.find(name, column))
         self._app.settle()
 
     def enter(self, name: str, text: str, confirm: str = "Return") -> None:
@@ -45,7 +49,7 @@ class Panel:
         self._screen.press(confirm)
         self._app.settle()
 
-    def find(self, name: str) -> tuple[int, int]:
+    def find(self, name: str, column: float = MIDDLE) -> tuple[int, int]:
         """Return a point on the button whose name contains this, and point there.
 
         Raises:
@@ -55,14 +59,16 @@ class Panel:
         if known is not None and name in self.name_at(*known):
             return known
         seen: set[str] = set()
-        # From where it has been scrolled to, then from its top to its end.
-        for notches in (0, -100, *[SCROLL] * MAX_SCROLLS):
-            if notches:
-                self._scroll(notches)
-            place = self._search(name, seen)
-            if place is not None and name in self.name_at(*place):
-                self._places[name] = place
-                return place
+        others = [each for each in COLUMNS if each != column]
+        # From where it has been scrolled to, then from its top to its end; most buttons are wide.
+        for columns in ([column], others):
+            for notches in (0, -100, *[SCROLL] * MAX_SCROLLS):
+                if notches:
+                    self._scroll(notches)
+                place = self._search(name, columns, seen)
+                if place is not None and name in self.name_at(*place):
+                    self._places[name] = place
+                    return place
         raise LookupError(f"no button {name}; seen: {sorted(seen)}")
 
     def _scroll(self, notches: int) -> None:
@@ -70,9 +76,9 @@ class Panel:
         self._screen.scroll(left + width // 2, top + height // 2, notches)
         self._app.settle()
 
-    def _search(self, name: str, seen: set[str]) -> tuple[int, int] | None:
+    def _search(self, name: str, columns: list[float], seen: set[str]) -> tuple[int, int] | None:
         """Search inside Blender, which is many times quicker than from here."""
-        self._app.ask(f"search = probes.Search({self._arguments}, {name!r})")
+        self._app.ask(f"search = probes.Search({self._arguments}, {name!r}, {columns})")
         self._app.wait_until("search.is_over", 60.0)
         seen.update(self._app.ask("list(search.seen)"))
         found = self._app.ask("search.found")

@@ -53,9 +53,6 @@ def button(kind: str, name: str) -> str:
     return ""
 
 
-COLUMNS = (0.45, 0.9, 0.06, 0.7, 0.25)
-"""Where in a region's width a button is looked for, one after another."""
-
 STEP = 9
 """Pixels from one try to the next; a button is 20 high."""
 
@@ -74,12 +71,12 @@ class Search:
     TURNS = 2
     """Of Blender's loop, until a movement of the mouse has come back as an event."""
 
-    def __init__(self, kind: str, name: str, wanted: str) -> None:
+    def __init__(self, kind: str, name: str, wanted: str, columns: list[float]) -> None:
         self.found: tuple[int, int] | None = None
         self.seen: set[str] = set()
         self.is_over = False
         self._region, self._wanted = (kind, name), wanted
-        self._columns, self._turn = iter(COLUMNS), 0
+        self._columns, self._turn = iter(columns), 0
         self._begin_column()
         bpy.app.timers.register(self, persistent=True)
 
