@@ -28,10 +28,10 @@ ACTIONS = (
     ("DELETE", "Deleting", "Files are deleted"),
 )
 DONE = {
-    "FETCH": n_("{pack} was fetched: {state}"),
-    "IMPORT": n_("{pack} was imported: {state}"),
-    "VERIFY": n_("{pack} is as it was published: {state}"),
-    "DELETE": n_("{pack} was deleted: {state} freed"),
+    "FETCH": n_("{pack} was fetched"),
+    "IMPORT": n_("{pack} was imported"),
+    "VERIFY": n_("{pack} is as it was published"),
+    "DELETE": n_("{pack} was deleted"),
 }
 
 
@@ -79,11 +79,9 @@ def fetch(context, pack_id: str, parts: tuple[str, ...] | None) -> None:
     place = engine.folder(context)
     online = bpy.app.online_access
 
-    def work(root: Path | None, **listeners: object) -> str:
+    def work(root: Path | None, **listeners: object) -> object:
         loading.activate(place)  # For huggingface_hub.
-        return weights_fetch.fetch_pack(
-            pack_id, root, parts=parts, online=online, **listeners
-        ).message
+        return weights_fetch.fetch_pack(pack_id, root, parts=parts, online=online, **listeners)
 
     _start(context, "FETCH", pack_id, work, part=" ".join(parts or ()))
 
@@ -91,8 +89,8 @@ def fetch(context, pack_id: str, parts: tuple[str, ...] | None) -> None:
 def import_folder(context, pack_id: str, source: Path) -> None:
     """Copy what a folder holds of a pack."""
 
-    def work(root: Path | None, **listeners: object) -> str:
-        return weights_fetch.import_pack(source, pack_id, root, **listeners).message
+    def work(root: Path | None, **listeners: object) -> object:
+        return weights_fetch.import_pack(source, pack_id, root, **listeners)
 
     _start(context, "IMPORT", pack_id, work)
 
@@ -100,8 +98,8 @@ def import_folder(context, pack_id: str, source: Path) -> None:
 def verify(context, pack_id: str) -> None:
     """Compare a pack's files with what was published."""
 
-    def work(root: Path | None, **listeners: object) -> str:
-        return weights_fetch.verify_pack(pack_id, root, **listeners).message
+    def work(root: Path | None, **listeners: object) -> object:
+        return weights_fetch.verify_pack(pack_id, root, **listeners)
 
     _start(context, "VERIFY", pack_id, work)
 
@@ -109,8 +107,8 @@ def verify(context, pack_id: str) -> None:
 def delete(context, pack_id: str) -> None:
     """Delete a pack's files."""
 
-    def work(root: Path | None, **_listeners: object) -> str:
-        return describe_bytes(weights_fetch.delete_pack(pack_id, root))
+    def work(root: Path | None, **_listeners: object) -> object:
+        return weights_fetch.delete_pack(pack_id, root)
 
     _start(context, "DELETE", pack_id, work)
 
@@ -121,7 +119,9 @@ def cancel() -> None:
         _task.cancel.set()
 
 
-def _start(context, action: str, pack_id: str, work: Callable[..., str], *, part: str = "") -> None:
+def _start(
+    context, action: str, pack_id: str, work: Callable[..., object], *, part: str = ""
+) -> None:
     global _task
     shown = state(context)
     shown.is_running, shown.fraction, shown.text = True, 0.0, iface_("Starting")
@@ -130,7 +130,7 @@ def _start(context, action: str, pack_id: str, work: Callable[..., str], *, part
     shown.message = shown.error = ""
     root = packs.folder(context)
 
-    def run(task: tasks.Task) -> str:
+    def run(task: tasks.Task) -> object:
         def report(done: int, total: int, file: str) -> None:
             task.progress = (done, total, file)
 
@@ -175,14 +175,14 @@ def _time_left(seconds: float) -> str:
     return iface_("{count} h left").format(count=round(seconds / 3600))
 
 
-def _end(action: str, pack_id: str, result: object, error: Exception | None) -> None:
+def _end(action: str, pack_id: str, _result: object, error: Exception | None) -> None:
     global _task
     _task = None
     shown = state(bpy.context)
     shown.is_running, shown.fraction, shown.text = False, 0.0, ""
     title = weights_fetch.PACKS[pack_id].title
     if error is None:
-        shown.message = iface_(DONE[action]).format(pack=title, state=result)
+        shown.message = iface_(DONE[action]).format(pack=title)
     elif isinstance(error, FetchCancelledError):
         shown.message = messages.for_user(error)
     else:

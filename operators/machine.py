@@ -52,6 +52,20 @@ class MAQUETTE_OT_preferences(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class MAQUETTE_OT_machine_dismiss(bpy.types.Operator):
+    """Take this message away"""
+
+    bl_idname = "maquette.machine_dismiss"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context):
+        manager = context.window_manager
+        for shown in (manager.maquette_engine, manager.maquette_downloads):
+            shown.error = shown.message = ""
+        return {"FINISHED"}
+
+
 def apply_default_location(context) -> None:
     """Give scenes that nobody has set a place in the one of the preferences."""
     from . import packs
@@ -89,7 +103,7 @@ def _on_load_post(*_: object) -> None:
     apply_default_location(bpy.context)
 
 
-CLASSES = (MAQUETTE_OT_refresh, MAQUETTE_OT_preferences)
+CLASSES = (MAQUETTE_OT_refresh, MAQUETTE_OT_preferences, MAQUETTE_OT_machine_dismiss)
 
 
 def register() -> None:

@@ -18,7 +18,9 @@ _last_active = 0.0
 
 def _pipeline():
     """Return core.pipeline if a run has imported it, and with it torch; never imports it."""
-    return sys.modules.get(f"{packs.EXTENSION}.core.pipeline")
+    pipeline = sys.modules.get(f"{packs.EXTENSION}.core.pipeline")
+    # A thread may be in the middle of importing it.
+    return pipeline if hasattr(pipeline, "has_models") else None
 
 
 def is_loaded() -> bool:

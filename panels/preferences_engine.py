@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from .wrapping import draw_text
+
+BUTTON = 20
+"""Pixels that a button without text takes."""
 
 
 def draw(preferences, layout, context):
@@ -36,10 +40,20 @@ def draw_state(layout, context):
         return
     is_bad = shown.is_missing or shown.is_partial
     draw_text(column, context, shown.words, icon="INFO" if is_bad else "CHECKMARK")
-    if shown.error:
-        draw_text(column, context, shown.error, icon="ERROR", alert=True)
-    elif shown.message:
-        draw_text(column, context, shown.message, icon="CHECKMARK")
+    draw_outcome(column, context, shown)
+
+
+def draw_outcome(layout, context, shown):
+    """Draw how the last thing ended, with a button that takes the message away."""
+    if not (shown.error or shown.message):
+        return
+    row = layout.row(align=True)
+    icon = "ERROR" if shown.error else "CHECKMARK"
+    text = shown.error or shown.message
+    draw_text(row.column(), context, text, icon=icon, alert=bool(shown.error), reserved=BUTTON)
+    button = row.column()
+    button.emboss = "NONE"
+    button.operator("maquette.machine_dismiss", text="", icon="X")
 
 
 def draw_connection(layout, context):
@@ -51,9 +65,11 @@ def draw_connection(layout, context):
         return
     column = layout.column(align=True)
     if bpy.app.online_access_override:
-        text = "Blender was started without online access: import packs and wheels from folders"
+        text = iface_(
+            "Blender was started without online access: import packs and wheels from folders"
+        )
         draw_text(column, context, text, icon="INTERNET_OFFLINE")
         return
-    text = "Online access is off: nothing can be fetched before you allow it"
+    text = iface_("Online access is off: nothing can be fetched before you allow it")
     draw_text(column, context, text, icon="INTERNET_OFFLINE")
     column.prop(context.preferences.system, "use_online_access", text="Allow Online Access")

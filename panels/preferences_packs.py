@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bpy.app.translations import pgettext_iface as iface_
 
+from .preferences_engine import draw_outcome
 from .wrapping import draw_text
 
 ICONS = {"ready": "CHECKMARK", "damaged": "ERROR", "partial": "INFO", "missing": "IMPORT"}
@@ -73,7 +74,5 @@ def draw_progress(layout, context):
         row = column.row(align=True)
         row.progress(factor=shown.fraction, text=shown.text)
         row.operator("maquette.pack_cancel", text="", icon="CANCEL")
-    elif shown.error:
-        draw_text(column, context, shown.error, icon="ERROR", alert=True)
-    elif shown.message:
-        draw_text(column, context, shown.message, icon="CHECKMARK")
+    else:
+        draw_outcome(column, context, shown)

@@ -241,6 +241,14 @@ def test_without_torch_there_is_nothing_to_release(monkeypatch):
     assert "maquette.core.pipeline" not in sys.modules
 
 
+def test_a_pipeline_that_a_thread_is_importing_is_not_asked(monkeypatch):
+    half = types.ModuleType("maquette.core.pipeline")
+    monkeypatch.setitem(sys.modules, half.__name__, half)
+
+    assert not bpy.ops.maquette.release_memory.poll()
+    assert memory.look() > 0
+
+
 @pytest.mark.parametrize(("minutes", "is_open"), [(10, False), (20, True), (0, True)])
 def test_an_idle_model_leaves_memory_after_its_time(models, monkeypatch, minutes, is_open):
     preferences().idle_minutes = minutes
