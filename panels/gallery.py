@@ -97,9 +97,10 @@ def _draw_choice(layout) -> None:
 def draw_more_like_this(column) -> None:
     """Add the button that starts at once, and one that asks how many and how different."""
     row = column.row(align=True)
-    button = row.row(align=True)
-    button.operator_context = "EXEC_DEFAULT"
-    button.operator("maquette.more_like_this", icon="DUPLICATE")
+    # It holds for the whole panel, so it is put back.
+    row.operator_context = "EXEC_DEFAULT"
+    row.operator("maquette.more_like_this", icon="DUPLICATE")
+    row.operator_context = "INVOKE_DEFAULT"
     row.operator("maquette.more_like_this", text="", icon="PREFERENCES")
 
 

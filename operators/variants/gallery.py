@@ -21,7 +21,8 @@ def on_landed(context, objects, spec, results) -> None:
         if not thumbnails.has_picture(each):
             thumbnails.render(each, context.evaluated_depsgraph_get())
         if collection := collection_of(each):
-            each[PLACE_KEY] = tuple(each.location)
+            if PLACE_KEY not in each:  # It is when a variant was made again.
+                each[PLACE_KEY] = tuple(each.location)
             show(context, collection)
 
 
