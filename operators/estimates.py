@@ -64,6 +64,8 @@ _session = _Session()
 
 def refresh(context) -> None:
     """Say what the settings as they are would take."""
+    if getattr(context, "scene", None) is None:
+        return  # Blender is just starting, and has not opened a file.
     text = ""
     if (request := _request_of(context)) is not None:
         plan = _experience().plan(request, **_readiness(request))

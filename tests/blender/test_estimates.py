@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import bpy
 import pytest
@@ -220,6 +221,15 @@ def test_a_run_cut_off_by_another_file_is_forgotten(pipeline, make_timed, make_g
 
     assert estimates._count_down() is None
     assert status().seconds_left == -1.0
+
+
+def test_blender_may_start_without_a_file():
+    """Extensions enabled on the command line are registered with a context that has no scene."""
+    restricted = SimpleNamespace(window_manager=bpy.context.window_manager)
+
+    estimates.refresh(restricted)
+
+    assert status().estimate.startswith("Time unknown")
 
 
 def test_torch_in_memory_is_not_counted_as_a_start(monkeypatch):
