@@ -6,6 +6,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import bpy
+import numpy as np
 import pytest
 from maquette.core.errors import ImageInputError
 from maquette.operators import image_source
@@ -133,8 +134,20 @@ def test_an_asset(image):
 
     assert find(local_id=image) == Found(image)
     assert find(full_library_path="/a.blend") == Found(path="/a.blend", asset="Mug")
-    assert find(id_type="OBJECT") is None
+    assert find(id_type="MATERIAL") is None
     assert find(full_library_path="", is_online=True) is None
+
+
+def test_an_asset_that_is_no_image_means_its_preview():
+    def find(**asset):
+        asset = SimpleNamespace(id_type="OBJECT", **asset)
+        browser = {"browse_mode": "ASSETS"}
+        return image_source.find(context("FILE_BROWSER", data=browser, asset=asset))
+
+    own = bpy.data.objects.new("Chair", None)
+    assert find(local_id=own, full_path="") == Found(preview="Object/Chair")
+    path = "/library.blend/Object/Chair"
+    assert find(local_id=None, full_path=path) == Found(preview=path)
 
 
 def test_an_editor_without_pictures():
@@ -198,3 +211,38 @@ def test_an_asset_that_is_not_in_its_library(tmp_path, image):
 
     with pytest.raises(ImageInputError, match="there is no picture"):
         image_source.load(Found(path=str(tmp_path / "library.blend"), asset="Mug"))
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_the_preview_of_an_asset(tmp_path, is_own):
+    item = bpy.data.objects.new("Chair/blue", bpy.data.meshes.new("Chair"))
+    item.asset_mark()
+    preview = item.preview_ensure()
+    preview.image_size = (128, 100)
+    pixels = np.zeros((100, 128, 4), dtype=np.float32)
+    pixels[10:20, 30:60] = (0.0, 0.0, 1.0, 1.0)
+    preview.image_pixels_float.foreach_set(pixels.ravel())
+    path = "Object/Chair/blue"
+    if not is_own:
+        bpy.data.libraries.write(str(tmp_path / "library.blend"), {item})
+        bpy.data.objects.remove(item)
+        path = str(tmp_path / "library.blend" / path)
+
+    image = image_source.load(Found(preview=path))
+
+    assert (image.name, tuple(image.size)) == ("Chair/blue", (128, 100))
+    seen = np.empty(100 * 128 * 4, dtype=np.float32)
+    image.pixels.foreach_get(seen)
+    np.testing.assert_allclose(seen.reshape(100, 128, 4), pixels, atol=0.01)
+    assert not bpy.data.libraries
+    assert image.packed_file
+
+
+@pytest.mark.parametrize("path", ["Object/Chair", "/gone.blend/Object/Chair", "/a/Material/Red"])
+def test_an_asset_without_a_preview(path):
+    bpy.data.objects.new("Chair", None)
+
+    with pytest.raises(ImageInputError, match="there is no picture"):
+        image_source.load(Found(preview=path))
+
+    assert not bpy.data.images
