@@ -79,8 +79,7 @@ def mesh_from_field(
     mesh = MeshData(
         vertices=placed, faces=faces, normals=normals, vertex_colors=colors, texture=texture
     )
-    notes = (f"{num_specks} loose specks were removed",) if num_specks else ()
-    return mesh, notes
+    return mesh, _notes(num_specks)
 
 
 def _texture(
@@ -123,3 +122,13 @@ def _vertex_colors(
         points = torch.from_numpy(vertices[part]).to(device)
         colors[part] = field.color(points).cpu().numpy()
     return colors
+
+
+def _notes(num_specks: int) -> tuple[str, ...]:
+    if num_specks == 0:
+        return ()
+    return (
+        "1 loose speck was removed"
+        if num_specks == 1
+        else f"{num_specks} loose specks were removed",
+    )

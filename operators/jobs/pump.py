@@ -11,7 +11,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ...core.errors import CancelledError
 from ...core.worker import Done, Failed, Preview, Progress, Variant, Worker
-from .. import events, messages, report, status
+from .. import events, messages, report, stages, status
 from . import host, landing, queue
 from .queue import Job
 from .task import Task
@@ -86,8 +86,8 @@ def _read_messages(job: Job) -> None:
                 job.results.append(result)
     if entry is not None and progress is not None:
         job.stage = progress.stage
-        entry.stage, entry.fraction = progress.stage, progress.fraction
-        status.show_progress(status.current(), progress.stage, progress.fraction)
+        entry.stage, entry.fraction = stages.in_words(progress.stage), progress.fraction
+        status.show_progress(status.current(), entry.stage, progress.fraction)
         events.call(events.progressed, entry)
     if entry is not None and preview is not None:
         events.call(events.previewed, entry, preview.preview)
