@@ -174,8 +174,20 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         name="Place At",
         description="Where the result stands",
         items=(
-            ("CURSOR", "3D Cursor", "At the 3D cursor", "PIVOT_CURSOR", 0),
-            ("ORIGIN", "World Origin", "In the middle of the scene", "EMPTY_AXIS", 1),
+            (
+                "CURSOR",
+                "3D Cursor",
+                "At the 3D cursor, or to its right where something stands",
+                "PIVOT_CURSOR",
+                0,
+            ),
+            (
+                "ORIGIN",
+                "World Origin",
+                "In the middle of the scene, or to its right where something stands",
+                "EMPTY_AXIS",
+                1,
+            ),
             (
                 "PLACEHOLDER",
                 "Active Object",

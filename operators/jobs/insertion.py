@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import bpy
+import numpy as np
 from mathutils import Matrix
 
 from ...core.mesh import GenerationResult
 from .. import mesh_build
 from ..variants import collection as sheets
 from ..variants import layout
+from . import clearance
 from .fit import box_of
 from .spec import JobSpec, Placement, object_of
 
@@ -121,7 +123,27 @@ def _places(
     origin = box.base if box else placement.location
     yaw = box.yaw if box else 0.0
     bases = layout.grid_locations(sizes, origin)
+    if box is None:
+        bases = _beside_others(context, bases, extents)
     return [_Place(base, scale, yaw) for base, scale in zip(bases, scales, strict=True)]
+
+
+def _beside_others(
+    context, bases: Sequence[tuple[float, float, float]], extents: Sequence[np.ndarray]
+) -> list[tuple[float, float, float]]:
+    """Move results together to the right until none of them is inside another object."""
+    shift = 0.0
+    # Every move leaves at least one object behind for good.
+    for _ in context.view_layer.objects:
+        moved = 0.0
+        for (x, y, z), (width, depth, height) in zip(bases, extents, strict=True):
+            low = (x + shift - width / 2, y - depth / 2, z)
+            high = (x + shift + width / 2, y + depth / 2, z + height)
+            moved = max(moved, clearance.shift_right(low, high, context))
+        if moved == 0.0:
+            break
+        shift += moved
+    return [(x + shift, y, z) for x, y, z in bases]
 
 
 def _target(context, placeholder: bpy.types.Object | None) -> bpy.types.Collection:

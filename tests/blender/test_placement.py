@@ -87,6 +87,49 @@ def test_at_the_origin_wherever_the_cursor_is(pipeline, make_result):
     assert tuple(added.location) == (0.0, 0.0, 0.0)
 
 
+def test_what_would_be_hidden_inside_an_object_stands_to_its_right(pipeline, make_result):
+    cube = add_box((2.0, 2.0, 2.0))
+
+    (added,) = generate(pipeline, make_result())
+
+    points = world(added)
+    assert points.min(axis=0)[0] > world(cube).max(axis=0)[0]
+    assert points.min(axis=0)[2] == pytest.approx(0.0, abs=1e-6)
+    middle = (points.max(axis=0) + points.min(axis=0)) / 2
+    assert middle[1] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_what_only_touches_or_is_hidden_is_not_in_the_way(pipeline, make_result):
+    add_box((20.0, 20.0, 0.2), location=(0.0, 0.0, -0.1))  # A ground.
+    hidden = add_box((2.0, 2.0, 2.0))
+    hidden.hide_set(True)
+
+    (added,) = generate(pipeline, make_result())
+
+    assert tuple(added.location) == (0.0, 0.0, 0.0)
+
+
+def test_results_one_after_the_other_stand_side_by_side(pipeline, make_result):
+    lefts, rights = [], []
+    for _ in range(3):
+        (added,) = generate(pipeline, make_result())
+        points = world(added)
+        lefts.append(points.min(axis=0)[0])
+        rights.append(points.max(axis=0)[0])
+
+    assert lefts[1] > rights[0] and lefts[2] > rights[1]
+
+
+def test_a_sheet_of_variants_moves_as_a_whole(pipeline, make_result):
+    cube = add_box((3.0, 3.0, 2.0))
+
+    added = generate(pipeline, *(make_result() for _ in range(4)))
+
+    places = np.array([each.location for each in added])
+    assert all(world(each).min(axis=0)[0] > world(cube).max(axis=0)[0] for each in added)
+    assert np.ptp(places, axis=0)[0] == pytest.approx(np.ptp(places, axis=0)[1], rel=1e-5)
+
+
 @pytest.mark.parametrize("yaw", [0.0, 0.7, -2.5, math.pi])
 @pytest.mark.parametrize("size", [(1.0, 2.0, 3.0), (4.0, 0.5, 2.0), (0.02, 0.02, 0.01)])
 def test_a_result_fits_its_placeholder_and_stands_on_its_base(pipeline, make_result, size, yaw):
