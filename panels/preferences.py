@@ -105,7 +105,7 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         name="Place Results At",
         description="Where results stand in scenes in which nothing else was chosen",
         items=(
-            ("CURSOR", "3D Cursor", "At the 3D cursor"),
+            ("CURSOR", "3D Cursor", "At the 3D cursor, or to its right where something stands"),
             ("ORIGIN", "World Origin", "In the middle of the scene"),
             ("PLACEHOLDER", "Active Object", "In the bounds of the active object, on its base"),
         ),
