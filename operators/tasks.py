@@ -85,6 +85,7 @@ def start(task: Task) -> Task:
 
 def tick() -> float | None:
     """Show how far each task is, and end those whose thread has; the timer."""
+    had_tasks = bool(_tasks)
     for task in list(_tasks):
         has_ended = not task.is_alive
         try:
@@ -99,7 +100,8 @@ def tick() -> float | None:
                 _tasks.remove(task)
                 task.cancel.set()
     redraw()
-    return INTERVAL if _tasks else None
+    # Once more after the last: a panel that appears or goes is in its place at the second drawing.
+    return INTERVAL if had_tasks else None
 
 
 def redraw() -> None:

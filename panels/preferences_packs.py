@@ -72,7 +72,8 @@ def draw_progress(layout, context):
         name = iface_(shown.bl_rna.properties["action"].enum_items[shown.action].name)
         column.label(text=f"{name}: {shown.title}", translate=False)
         row = column.row(align=True)
-        row.progress(factor=shown.fraction, text=shown.text)
+        row.progress(factor=shown.fraction, text=f"{shown.fraction:.0%}")
         row.operator("maquette.pack_cancel", text="", icon="CANCEL")
+        draw_text(column, context, shown.text)
     else:
         draw_outcome(column, context, shown)

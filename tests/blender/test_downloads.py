@@ -277,4 +277,4 @@ def test_stopping_ends_every_thread():
     tasks.stop()
 
     assert not task.is_alive
-    assert tasks.tick() is None
+    assert tasks.tick() is None  # The timer has nothing more to do.
