@@ -101,7 +101,9 @@ def _verify_file(
     return replace(record, is_damaged=not is_right)
 
 
-def pack_hash(pack_dir: Path, part: str | None = None) -> str:
+def pack_hash(
+    pack_dir: Path, part: str | None = None, *, cancel: threading.Event | None = None
+) -> str:
     """Name the content of a pack: 16 hex digits, the same wherever the same files are.
 
     Taken from the pack's `pack.json` or its receipt; only files that neither knows are read.
@@ -109,16 +111,20 @@ def pack_hash(pack_dir: Path, part: str | None = None) -> str:
     Args:
         pack_dir: what `pack_directory` returned.
         part: leave out the folders of other parts, so that fetching those changes nothing.
+        cancel: set it to stop.
+
+    Raises:
+        FetchCancelledError: it was stopped while it read a file.
     """
     others = {name for info in PACKS.values() for name in info.parts} - {part}
     digest = hashlib.sha256()
-    for path, sha256 in sorted(_file_hashes(pack_dir)):
+    for path, sha256 in sorted(_file_hashes(pack_dir, cancel)):
         if part is None or path.partition("/")[0] not in others:
             digest.update(f"{path}\0{sha256}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _file_hashes(pack_dir: Path) -> Iterator[tuple[str, str]]:
+def _file_hashes(pack_dir: Path, cancel: threading.Event | None) -> Iterator[tuple[str, str]]:
     """Yield (path, sha256) of every file of a pack that is there."""
     if (pack_dir / PACK_JSON).is_file():
         for file in bundled_files(pack_dir):
@@ -130,5 +136,7 @@ def _file_hashes(pack_dir: Path) -> Iterator[tuple[str, str]]:
         if path.name.startswith(".") or path.suffix == ".part" or not path.is_file():
             continue
         record = receipt.get(name)
-        is_known = record is not None and record.size == file_size(path)
-        yield name, record.sha256 if record is not None and is_known else hash_file(path)
+        if record is not None and record.size == file_size(path):
+            yield name, record.sha256
+        else:
+            yield name, hash_file(path, cancel=cancel)

@@ -17,6 +17,9 @@ from ..interrupt import Check, ignore
 _REACH = 1.5
 """Texels beyond an island's edge that are still painted: bilinear lookups reach the diagonal."""
 
+_TEXELS_AT_ONCE = 1 << 20
+"""Between two looks whether to stop."""
+
 _MAX_STRETCH = 4.0
 """Most surface per texel beyond an edge, over the average: slivers extrapolate wildly."""
 
@@ -111,19 +114,31 @@ def _covered_texels(
     Triangles own their left and lower edges, and edges meet rows at the same place seen from
     both sides: neighbours neither share a texel nor leave one out between them.
     """
+    check()
     face, row, left, right = _rows(corners, size)
+    check()
     first = np.ceil(left).clip(0, size).astype(np.int64)
-    check()
     count = np.maximum(np.ceil(right).clip(0, size).astype(np.int64) - first, 0)
-    span, step = _expand(count)
-    index = (row * size + first)[span] + step
     corner = corners[face, 0]
-    gradients = planes.gradients[face]
-    start = planes.origin[face] + _along(first - corner[:, 0], row - corner[:, 1], gradients)
-    check()
-    positions = np.take(start, span, axis=0)
-    check()
-    positions += np.take(gradients[:, 0], span, axis=0) * step.astype(np.float32)[:, None]
+    start = planes.origin[face] + _along(
+        first - corner[:, 0], row - corner[:, 1], planes.gradients[face]
+    )
+    ends = np.cumsum(count)
+    index = np.empty(int(ends[-1]) if len(ends) else 0, dtype=np.int64)
+    positions = np.empty((len(index), 3), dtype=np.float32)
+    done = 0
+    while done < len(count):
+        check()
+        # As many spans as make about so many texels, and at least one.
+        filled = int(ends[done] - count[done])
+        stop = max(done + 1, int(np.searchsorted(ends, filled + _TEXELS_AT_ONCE, side="right")))
+        part = slice(done, stop)
+        span, step = _expand(count[part])
+        texels = slice(filled, int(ends[stop - 1]))
+        index[texels] = (row[part] * size + first[part])[span] + step
+        by_column = planes.gradients[face[part], 0]
+        positions[texels] = start[part][span] + by_column[span] * step.astype(np.float32)[:, None]
+        done = stop
     return index, positions
 
 

@@ -35,6 +35,6 @@ class Task:
             self.pack_dir,
             on_progress=on_progress,
             cancel=cancel,
-            pack_hash=weights_fetch.pack_hash(self.pack_dir, part),
+            pack_hash=weights_fetch.pack_hash(self.pack_dir, part, cancel=cancel),
             on_preview=on_preview,
         )
