@@ -57,7 +57,10 @@ def build_data(
     mesh = mesh or build_mesh(result.name, result.mesh)
     if image is None and result.mesh.texture is not None:
         image = build_image(result.name, result.mesh.texture)
-    mesh.materials.append(_build_material(result.name, image))
+    material = _build_material(result.name, image)
+    # What Solid shading shows as long as the viewport does not show textures.
+    material.diffuse_color = (*result.mesh.vertex_colors.mean(axis=0), 1.0)
+    mesh.materials.append(material)
     return mesh
 
 

@@ -65,6 +65,15 @@ class MAQUETTE_PT_result(_ResultPanel, bpy.types.Panel):
         if not is_variant(active):  # The gallery has this button too.
             draw_more_like_this(column)
         column.operator("maquette.edit_prompt", icon="GREASEPENCIL")
+        if _hides_colors(context.space_data):
+            layout.operator("maquette.show_colors", icon="SHADING_TEXTURE")
+
+
+def _hides_colors(space) -> bool:
+    if space is None or space.type != "VIEW_3D":
+        return False
+    shading = space.shading
+    return shading.type == "SOLID" and shading.color_type not in {"TEXTURE", "VERTEX"}
 
 
 class MAQUETTE_PT_result_details(_ResultPanel, bpy.types.Panel):

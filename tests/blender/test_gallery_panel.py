@@ -177,3 +177,32 @@ def test_the_context_menu_is_there_for_results_only(add):
 
     bpy.ops.object.empty_add()
     assert draw(result_panel.draw_in_context_menu) == []
+
+
+def viewport(color_type, kind="SOLID", space="VIEW_3D"):
+    """What a panel reads of the viewport it stands in."""
+    shading = SimpleNamespace(type=kind, color_type=color_type)
+    return SimpleNamespace(type=space, shading=shading)
+
+
+@pytest.mark.parametrize(
+    ("space", "is_offered"),
+    [
+        (viewport("MATERIAL"), True),
+        (viewport("RANDOM"), True),
+        (viewport("TEXTURE"), False),
+        (viewport("VERTEX"), False),
+        (viewport("MATERIAL", kind="MATERIAL"), False),
+        (None, False),
+    ],
+)
+def test_colors_are_offered_where_the_viewport_hides_them(add, space, is_offered):
+    added = add()
+    layer = SimpleNamespace(objects=SimpleNamespace(active=added))
+    context = SimpleNamespace(
+        view_layer=layer, space_data=space, region=None, preferences=bpy.context.preferences
+    )
+
+    calls = draw(result_panel.MAQUETTE_PT_result.draw, context)
+
+    assert ("maquette.show_colors" in named(calls, "operator")) == is_offered

@@ -131,6 +131,15 @@ def test_without_a_texture_the_base_color_comes_from_the_attribute(make_result):
     assert not bpy.data.images
 
 
+def test_solid_shading_shows_the_mean_color(make_result):
+    result = make_result()
+
+    added = add(result)
+
+    expected = [*result.mesh.vertex_colors.mean(axis=0), 1.0]
+    assert list(added.active_material.diffuse_color) == pytest.approx(expected, abs=1e-6)
+
+
 def test_the_record_on_the_object_says_everything(make_result):
     result = make_result(seed=2**31 - 1)
 
