@@ -59,7 +59,8 @@ class MAQUETTE_OT_batch(bpy.types.Operator):
         )
 
     def draw(self, context):
-        self.layout.menu_contents("MAQUETTE_MT_batch_dialog")
+        name = "MAQUETTE_MT_batch_files" if self.is_browsing else "MAQUETTE_MT_batch_dialog"
+        self.layout.menu_contents(name)
 
     def execute(self, context):
         if self.is_browsing:

@@ -135,6 +135,10 @@ class MAQUETTE_OT_generate_from_image_file(FromImage, bpy.types.Operator):
         bpy.ops.maquette.generate_from_image_file("INVOKE_DEFAULT", filepath=self.filepath)
         return {"FINISHED"}
 
+    def draw(self, context):
+        if not self.is_browsing:
+            FromImage.draw(self, context)
+
     def found(self, context) -> image_source.Found:
         return image_source.Found(path=self.filepath)
 

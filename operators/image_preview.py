@@ -61,6 +61,7 @@ def show(context, image: bpy.types.Image) -> MaquettePicture:
     if index >= 0:
         pictures.remove(index)
     while len(pictures) >= MAX_SHOWN:
+        _forget_icon(pictures[0].name)
         pictures.remove(0)
     picture = pictures.add()
     picture.name = key
@@ -83,8 +84,7 @@ def on_choice(settings, context) -> None:
 def _icon(key: str, image: ReferenceImage) -> int:
     """Return the number of an icon that shows the picture on white, as the model sees it."""
     # A new one each time: Blender keeps showing the first pixels of one that was drawn.
-    if key in _icons:
-        del _icons[key]
+    _forget_icon(key)
     icon = _icons.new(key)
     rgba = image.pixels.astype(np.float32) / 255.0
     rgba[:, :, :3] = rgba[:, :, :3] * rgba[:, :, 3:] + 1.0 - rgba[:, :, 3:]
@@ -92,6 +92,11 @@ def _icon(key: str, image: ReferenceImage) -> int:
     icon.image_size = (rgba.shape[1], rgba.shape[0])
     icon.image_pixels_float.foreach_set(np.ascontiguousarray(rgba[::-1]).ravel())
     return icon.icon_id
+
+
+def _forget_icon(key: str) -> None:
+    if key in _icons:
+        del _icons[key]
 
 
 @persistent
@@ -140,5 +145,7 @@ def unregister() -> None:
     """Forget every picture."""
     bpy.msgbus.clear_by_owner(_owner)
     bpy.app.handlers.load_post.remove(_on_load_post)
+    # What the list holds would come back when the extension is enabled again, without its icons.
+    bpy.context.window_manager.maquette_pictures.clear()
     del bpy.types.WindowManager.maquette_pictures
     bpy.utils.previews.remove(_icons)

@@ -56,6 +56,22 @@ class MAQUETTE_MT_batch_dialog(bpy.types.Menu):
         _draw_choices(layout, context.scene.maquette, has_count=False)
 
 
+class MAQUETTE_MT_batch_files(bpy.types.Menu):
+    """What a list may be; shown beside the files"""
+
+    bl_label = "Lists of Prompts"
+
+    def draw(self, context):
+        column = self.layout.column(align=True)
+        column.label(text="Text: a prompt on each line", icon="TEXT")
+        column.label(text="Lines that begin with # are left out", icon="BLANK1")
+        column.separator()
+        column.label(text="CSV: columns named", icon="SPREADSHEET")
+        # Not translated, because they are what has to stand in the file.
+        column.label(text="prompt, seed, count, preset, name", icon="BLANK1", translate=False)
+        column.label(text="Only prompt is needed", icon="BLANK1")
+
+
 def _draw_choices(layout, settings, *, has_count=True):
     """Add what is chosen before any generation: model, quality, number, place."""
     row = layout.row(align=True)
@@ -71,4 +87,9 @@ def _draw_choices(layout, settings, *, has_count=True):
     column.prop(settings, "location")
 
 
-CLASSES = (MAQUETTE_MT_prompt_dialog, MAQUETTE_MT_image_dialog, MAQUETTE_MT_batch_dialog)
+CLASSES = (
+    MAQUETTE_MT_prompt_dialog,
+    MAQUETTE_MT_image_dialog,
+    MAQUETTE_MT_batch_dialog,
+    MAQUETTE_MT_batch_files,
+)

@@ -130,7 +130,6 @@ ENTRIES = (
     ("NODE_MT_context_menu", _in_nodes, "append"),
     ("OUTLINER_MT_object", _in_outliner, "append"),
     ("OUTLINER_MT_context_menu", _in_outliner, "append"),
-    ("OUTLINER_MT_id_data", _in_outliner, "append"),  # From Blender 4.3.
     ("FILEBROWSER_MT_context_menu", _in_files, "append"),
     ("ASSETBROWSER_MT_context_menu", _in_assets, "append"),
     ("TEXT_MT_text", _in_text, "append"),
@@ -141,14 +140,12 @@ CLASSES = (MAQUETTE_MT_add, MAQUETTE_MT_more)
 
 
 def register() -> None:
-    """Add the entries to the menus that this Blender has."""
+    """Add the entries."""
     for name, draw, side in ENTRIES:
-        if menu := getattr(bpy.types, name, None):
-            getattr(menu, side)(draw)
+        getattr(getattr(bpy.types, name), side)(draw)
 
 
 def unregister() -> None:
     """Take them out again."""
     for name, draw, _ in reversed(ENTRIES):
-        if menu := getattr(bpy.types, name, None):
-            menu.remove(draw)
+        getattr(bpy.types, name).remove(draw)

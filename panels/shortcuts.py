@@ -15,7 +15,7 @@ def draw_shortcuts(layout, context) -> None:
     keymap = config.keymaps.get(KEYMAP) if config else None
     items = [] if keymap is None else [i for i in keymap.keymap_items if i.idname in OPERATORS]
     if not items:
-        layout.label(text="The shortcut was removed from the keymap", icon="INFO")
+        layout.label(text="The shortcut was removed: restore it under Keymap", icon="INFO")
         return
     column = layout.column()
     column.context_pointer_set("keymap", keymap)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -281,6 +282,15 @@ def test_the_list_of_pictures_stays_short():
     shown = bpy.context.window_manager.maquette_pictures
     assert len(shown) == image_preview.MAX_SHOWN
     assert picture_of(settings().image) is not None
+
+
+def test_pictures_do_not_outlive_disabling(image):
+    settings().image = image
+
+    addon_utils.disable("maquette", default_set=True)
+    addon_utils.enable("maquette", default_set=True)
+
+    assert len(bpy.context.window_manager.maquette_pictures) == 0
 
 
 def test_another_file_starts_without_pictures(image, tmp_path):
