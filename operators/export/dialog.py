@@ -107,7 +107,9 @@ class MAQUETTE_OT_export(bpy.types.Operator):
                 export(context, path, chosen, results)
         except (OSError, RuntimeError) as error:
             text = rpt_("Cannot export, choose another place: {reason}")
-            self.report({"ERROR"}, text.format(reason=str(error).strip()))
+            # Of an exporter in Python it is a whole traceback.
+            reason = (str(error).strip().splitlines() or ["?"])[-1]
+            self.report({"ERROR"}, text.format(reason=reason))
             return {"CANCELLED"}
         names = ", ".join(path.name for path in paths)
         self.report({"INFO"}, rpt_("Exported {files}").format(files=names))

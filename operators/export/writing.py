@@ -9,10 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import bpy
+import numpy as np
 from bpy.app.translations import pgettext_rpt as rpt_
 
 from ..assets.metadata import images_of
 from .formats import Format, Results
+
+PNG_MAGIC = b"\x89PNG"
 
 
 def export(context, path: Path, chosen: Format, results: Results) -> None:
@@ -61,7 +64,7 @@ def _textures_in(targets: dict[bpy.types.Image, Path], results: Results) -> Iter
     stand_ins = []
     try:
         for image, target in targets.items():
-            image.save(filepath=str(target), save_copy=True)
+            _save(image, target)
             stand_in = bpy.data.images.load(str(target))
             stand_in.colorspace_settings.name = image.colorspace_settings.name
             stand_ins.append((image, stand_in))
@@ -71,6 +74,24 @@ def _textures_in(targets: dict[bpy.types.Image, Path], results: Results) -> Iter
         for image, stand_in in stand_ins:
             _swap(results, stand_in, image)
             bpy.data.images.remove(stand_in)
+
+
+def _save(image: bpy.types.Image, target: Path) -> None:
+    """Write an image as PNG without changing it, as Image.save does before Blender 4.5."""
+    packed = image.packed_file.data if image.packed_file and not image.is_dirty else b""
+    if packed.startswith(PNG_MAGIC):
+        target.write_bytes(packed)
+        return
+    values = np.empty(len(image.pixels), dtype=np.float32)
+    image.pixels.foreach_get(values)
+    copy = bpy.data.images.new("", *image.size, alpha=True, float_buffer=image.is_float)
+    try:
+        copy.colorspace_settings.name = image.colorspace_settings.name
+        copy.pixels.foreach_set(values)
+        copy.filepath_raw, copy.file_format = str(target), "PNG"
+        copy.save()
+    finally:
+        bpy.data.images.remove(copy)
 
 
 def _targets(path: Path, results: Results) -> dict[bpy.types.Image, Path]:

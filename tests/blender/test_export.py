@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from maquette.operators import mesh_build
 
+# Of Blender 5.2's own FBX exporter, with the newest numpy.
+pytestmark = pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")
+
 SUFFIXES = {"GLTF": ".glb", "FBX": ".fbx", "USD": ".usdc", "OBJ": ".obj", "STL": ".stl"}
 TEXTURED = ["GLTF", "FBX", "USD", "OBJ"]
 
@@ -135,6 +138,20 @@ def test_nothing_in_the_scene_is_changed(add, tmp_path, file_format):
     assert {each.name for each in bpy.context.selected_objects} == {"First", "Second", "Other"}
     assert bpy.context.view_layer.objects.active == second
     assert not any("maquette" in each.name.lower() for each in bpy.data.images)
+
+
+def test_paint_that_was_not_saved_is_exported(add, tmp_path):
+    add()
+    (image,) = bpy.data.images
+    painted = np.tile(np.array([51, 102, 153, 255], dtype=np.float32) / 255, len(image.pixels) // 4)
+    image.pixels.foreach_set(painted)
+    image.update()
+
+    export(tmp_path / "cube.obj", "OBJ")
+
+    assert image.is_dirty
+    (mesh,) = read_back(tmp_path / "cube.obj")
+    assert {tuple(pixel) for pixel in texture(mesh).reshape(-1, 4)} == {(51, 102, 153, 255)}
 
 
 def test_only_selected_results_are_written(add, tmp_path):
