@@ -20,7 +20,7 @@ from ..core.version import VERSION
 from . import image_pixels, mesh_build, packs, properties
 
 
-class RecordError(errors.InvalidRequestError):
+class RecordError(Exception):
     """A record cannot be used; the text is a sentence for the user."""
 
 

@@ -47,9 +47,11 @@ class _OnResult:
             if subject is None:
                 raise records.RecordError(rpt_("The object is gone: choose another one"))
             return self.apply(context, subject, records.read(subject))
+        except records.RecordError as error:
+            self.report({"ERROR"}, str(error))
         except messages.EXPECTED as error:
             self.report({"ERROR"}, messages.for_user(error))
-            return {"CANCELLED"}
+        return {"CANCELLED"}
 
     def submit(self, context, spec: jobs.JobSpec, record: dict) -> set[str]:
         """Queue a job, and say why its result may not be what the record promises."""

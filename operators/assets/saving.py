@@ -6,15 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_n as n_
 from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import EnumProperty, StringProperty
 
 from .. import mesh_build
-from . import catalogs, ledger, metadata
+from . import catalogs, ledger, libraries, metadata
+from .libraries import THIS_FILE
 from .metadata import Metadata
 
 LICENSES = ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "All rights reserved")
-THIS_FILE = "THIS_FILE"
 
 # Blender keeps no reference to the texts of items that a function returned.
 _library_list: list[tuple[str, str, str, str, int]] = []
@@ -27,41 +28,20 @@ def selected_results(context) -> list[bpy.types.Object]:
     return [each for each in chosen if each is not None and mesh_build.RECORD_KEY in each]
 
 
-def _libraries(context) -> list[bpy.types.UserAssetLibrary]:
-    """Return the configured libraries that are folders; Blender 5.2 has others on line."""
-    return [
-        library
-        for library in context.preferences.filepaths.asset_libraries
-        if library.path and not getattr(library, "use_remote_url", False)
-    ]
-
-
 def _library_items(_self, context):
     _library_list[:] = [
-        (THIS_FILE, "This File", "Mark the object as an asset here", "FILE_BLEND", 0)
+        (THIS_FILE, n_("This File"), n_("Mark the object as an asset here"), "FILE_BLEND", 0)
     ]
     if context is not None:
         _library_list.extend(
             (library.name, library.name, library.path, "ASSET_MANAGER", number)
-            for number, library in enumerate(_libraries(context), 1)
+            for number, library in enumerate(libraries.configured(context), 1)
         )
     return _library_list
 
 
-def _root(context, library: str) -> Path | None:
-    """Return the folder of a library; None for this file as long as it is in no folder."""
-    folders = {each.name: Path(bpy.path.abspath(each.path)) for each in _libraries(context)}
-    if library != THIS_FILE:
-        return folders[library]
-    if not bpy.data.filepath:
-        return None
-    here = Path(bpy.data.filepath).parent
-    # Blender looks for catalogs in the library that the file is part of, if it is.
-    return next((each for each in folders.values() if here.is_relative_to(each)), here)
-
-
 def _find_catalogs(operator, context, text):
-    root = _root(context, operator.library)
+    root = libraries.root_of(context, operator.library)
     try:
         paths = [each.path for each in catalogs.read(root)] if root else []
     except catalogs.CatalogError:
@@ -165,11 +145,11 @@ class MAQUETTE_OT_asset_save(_OnSelectedResults, bpy.types.Operator):
             text = rpt_("Cannot save the asset, choose another library: {reason}")
             self.report({"ERROR"}, text.format(reason=error))
             return {"CANCELLED"}
-        _refresh(context)
+        libraries.refresh(context)
         return {"FINISHED"}
 
     def _metadata(self, context, *, is_single: bool) -> Metadata:
-        root = _root(context, self.library)
+        root = libraries.root_of(context, self.library)
         catalog_id = ""
         if catalogs.normal_path(self.catalog) and root is not None:
             catalog_id = catalogs.find_or_add(root, self.catalog)
@@ -187,28 +167,12 @@ class MAQUETTE_OT_asset_save(_OnSelectedResults, bpy.types.Operator):
             metadata.mark(subject, said)
             self.report({"INFO"}, rpt_("{name} is an asset now").format(name=subject.name))
             return
-        file = _free_file(_root(context, self.library), metadata.file_name(subject.name))
+        file = libraries.free_file(
+            libraries.root_of(context, self.library), metadata.file_name(subject.name)
+        )
         metadata.write(subject, file, said)
         ledger.remember(file)
         self.report({"INFO"}, rpt_("Saved {file}").format(file=file))
-
-
-def _free_file(folder: Path, stem: str) -> Path:
-    """Return a name that no file has yet: nothing is ever replaced."""
-    file, number = folder / f"{stem}.blend", 2
-    while file.exists():
-        file, number = folder / f"{stem} {number}.blend", number + 1
-    return file
-
-
-def _refresh(context) -> None:
-    """Let open Asset Browsers read their libraries again."""
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "FILE_BROWSER" and area.ui_type == "ASSETS":
-                with context.temp_override(window=window, area=area):
-                    if bpy.ops.asset.library_refresh.poll():
-                        bpy.ops.asset.library_refresh()
 
 
 class MAQUETTE_OT_asset_clear(_OnSelectedResults, bpy.types.Operator):
@@ -221,7 +185,7 @@ class MAQUETTE_OT_asset_clear(_OnSelectedResults, bpy.types.Operator):
     def execute(self, context):
         for each in selected_results(context):
             each.asset_clear()
-        _refresh(context)
+        libraries.refresh(context)
         return {"FINISHED"}
 
 
@@ -262,7 +226,7 @@ class MAQUETTE_OT_asset_delete_file(bpy.types.Operator):
             self.report({"ERROR"}, text.format(file=file.name))
             return {"CANCELLED"}
         self.report({"INFO"}, rpt_("Deleted {file}").format(file=file))
-        _refresh(context)
+        libraries.refresh(context)
         return {"FINISHED"}
 
 
