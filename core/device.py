@@ -7,6 +7,7 @@ Nothing here falls back silently: a device that was asked for by name is used or
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import sys
@@ -129,6 +130,18 @@ def available_memory_bytes(device: torch.device) -> int | None:
     return int(found[1]) * 1024 if found else None
 
 
+def release_cached_memory() -> None:
+    """Give memory that was freed back to the device and to the system, which allocators keep."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # Only glibc has it.
+        if trim is not None:
+            trim(0)
+
+
 @contextmanager
 def translate_memory_errors(device: torch.device, required_bytes: int) -> Iterator[None]:
     """Turn what torch and numpy raise when memory runs out into DeviceMemoryError."""
@@ -193,8 +206,6 @@ def _num_cores() -> int:
 
 
 def _windows_available_bytes() -> int | None:
-    import ctypes
-
     if sys.platform != "win32":
         return None
     # MEMORYSTATUSEX: two 32-bit fields, then 64-bit ones of which the second is what is free.

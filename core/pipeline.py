@@ -19,7 +19,13 @@ from torch import Tensor
 
 from .checkpoint.pack_layout import read_layout
 from .config import GenerationRequest, Likeness, SamplerConfig
-from .device import choose_device, choose_dtype, limit_threads, translate_memory_errors
+from .device import (
+    choose_device,
+    choose_dtype,
+    limit_threads,
+    release_cached_memory,
+    translate_memory_errors,
+)
 from .errors import CancelledError
 from .interrupt import Check, checked_blocks
 from .mesh import GenerationRecord, GenerationResult
@@ -323,8 +329,7 @@ class _Resident:
     def close(self) -> None:
         with self._lock:
             self._models = None
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_cached_memory()
 
 
 _resident = _Resident()
