@@ -38,6 +38,7 @@ class MaquetteEngine(bpy.types.PropertyGroup):
 
     is_missing: BoolProperty(name="Missing", description="Nothing can be generated yet")
     is_partial: BoolProperty(name="Partial", description="Shap-E and its download cannot be used")
+    lacks_clip: BoolProperty(name="Lacks OpenCLIP", description="Only the starter pack can run")
     is_installed: BoolProperty(name="Installed", description="Maquette's own folder holds it")
     has_log: BoolProperty(name="Has Log", description="The engine was set up before")
     words: StringProperty(name="State in Words")
@@ -78,6 +79,7 @@ def refresh(context) -> None:
     missing = loading.missing(place, NEEDED)
     partial = loading.missing(place, NEEDED_FOR_SHAP_E)
     shown.is_missing, shown.is_partial = bool(missing), bool(partial)
+    shown.lacks_clip = "open_clip" in partial
     shown.is_installed, shown.has_log = place.is_installed, place.log.is_file()
     shown.folder = str(place.packages)
     shown.words = _words(place, missing, partial)

@@ -6,13 +6,17 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from .. import weights_fetch
 from . import pack_states
 
 
 def read(settings) -> str:
     """Return why nothing can be generated with these settings, or an empty string."""
-    if bpy.context.window_manager.maquette_engine.is_missing:
+    engine = bpy.context.window_manager.maquette_engine
+    if engine.is_missing:
         return iface_("Set up the engine first")
+    if engine.lacks_clip and not weights_fetch.PACKS[settings.pack].bundled:
+        return iface_("Set up the engine first: this model needs more of it")
     if settings.source == "TEXT" and not settings.prompt.strip():
         return iface_("Enter a prompt first")
     if settings.source == "IMAGE" and settings.image is None:

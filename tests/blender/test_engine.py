@@ -14,6 +14,7 @@ from maquette.engine.errors import EngineInstallError
 from maquette.engine.folder import EngineFolder, Receipt
 from maquette.operators import engine, engine_setup, machine
 from maquette.operators.report import without_home
+from maquette.panels.machine import MAQUETTE_PT_engine
 from maquette.tests.unit.wheels import make_wheel
 
 
@@ -93,6 +94,12 @@ def test_what_only_shap_e_needs_does_not_keep_the_starter_pack_from_working(with
     assert not shown().is_missing and shown().is_partial
     assert shown().words == "Ready for the starter pack; Shap-E needs OpenCLIP as well"
     assert bpy.ops.maquette.generate.poll()
+    assert not MAQUETTE_PT_engine.poll(bpy.context)
+
+    bpy.context.scene.maquette.pack = "shap-e"
+
+    assert bpy.context.scene.maquette.hindrance.startswith("Set up the engine first")
+    assert MAQUETTE_PT_engine.poll(bpy.context)
 
 
 def test_a_set_up_that_went_well_is_there_and_told(install, folder):
