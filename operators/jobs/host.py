@@ -78,7 +78,9 @@ def redraw() -> None:
                         region.tag_redraw()
         # The status bar is in no screen. A text in it belongs to an operator at work.
         if not window.modal_operators:
-            window.workspace.status_text_set(None)
+            # Blender asks the context for the window, and a timer has none: it would crash.
+            with bpy.context.temp_override(window=window):
+                window.workspace.status_text_set(None)
 
 
 def settle() -> None:
