@@ -11,6 +11,7 @@ from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import EnumProperty, StringProperty
 
 from .. import mesh_build
+from ..variants import thumbnails
 from . import catalogs, ledger, libraries, metadata
 from .libraries import THIS_FILE
 from .metadata import Metadata
@@ -163,6 +164,8 @@ class MAQUETTE_OT_asset_save(_OnSelectedResults, bpy.types.Operator):
         )
 
     def _save(self, context, subject, said: Metadata) -> None:
+        if subject.type == "MESH" and not thumbnails.has_picture(subject):
+            thumbnails.render(subject, context.evaluated_depsgraph_get())
         if self.library == THIS_FILE:
             metadata.mark(subject, said)
             self.report({"INFO"}, rpt_("{name} is an asset now").format(name=subject.name))

@@ -124,6 +124,15 @@ def test_the_asset_keeps_its_picture_and_clearing_takes_nothing_else(result):
     assert list(bpy.data.objects) == [result]
 
 
+def test_an_asset_without_a_picture_gets_one(make_result):
+    added = mesh_build.add_object(bpy.context, make_result(), location=(0, 0, 0))
+    assert added.preview is None
+
+    save()
+
+    assert added.preview.image_size[0] > 0
+
+
 def test_undo_takes_the_asset_back(result):
     bpy.ops.ed.undo_push(message="Generate Mesh")
     save()
