@@ -13,9 +13,9 @@ _WORDS = {
     "empty prompt": n_("write a prompt"),
     "long prompt": n_("shorten the prompt to {limit} characters"),
     "unprintable": n_("delete the unprintable characters"),
-    "seed": n_("the seed must be a whole number, not {value}"),
-    "count": n_("the count must be 1 to {most}, not {value}"),
-    "unknown preset": n_("there is no preset {value}: use draft, normal or fine"),
+    "seed": n_("{value} is no seed: write a whole number"),
+    "count": n_("{value} is no count: write 1 to {most}"),
+    "unknown preset": n_("{value} is no preset: use draft, normal or fine"),
     "more cells than columns": n_("put the prompt in quotes or remove a cell"),
     "no prompt column": n_("name a column prompt"),
     "unknown column": n_("there is no column {value}: remove it"),
@@ -27,13 +27,13 @@ _WORDS = {
     "many prompts": n_("use at most {rows} prompts, not {value}"),
 }
 
-MAX_VALUE = 16
-"""Characters of a cell that are repeated."""
+MAX_NAME, MAX_VALUE = 20, 14
+"""Characters of a list's name and of a cell that are repeated."""
 
 
 def of_list(error: PromptListError) -> str:
     """Return the first fault as a sentence that names the list."""
-    name = error.source.replace("\\", "/").rpartition("/")[2][-28:]
+    name = _clip(error.source.replace("\\", "/").rpartition("/")[2], MAX_NAME)
     first = error.faults[0]
     if not first.line:
         return f"{name}: {_words(first)}"
@@ -50,10 +50,13 @@ def of_fault(fault: LineFault) -> str:
 
 
 def _words(fault: LineFault) -> str:
-    value = " ".join(fault.value.split())
     return rpt_(_WORDS[fault.kind]).format(
-        value=value if len(value) <= MAX_VALUE else f"{value[: MAX_VALUE - 1]}…",
+        value=_clip(" ".join(fault.value.split()), MAX_VALUE),
         limit=config.MAX_PROMPT_CHARACTERS,
         most=config.MAX_COUNT,
         rows=prompts.MAX_ROWS,
     )
+
+
+def _clip(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -118,8 +118,11 @@ def test_one_that_fails_does_not_keep_the_rest_from_being_made(pipeline, make_re
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("prompt,seed\na chair,1\na mug,x\n", "Line 3 of Prompts: the seed must be a whole number"),
-        ("prompt,count\na chair,0\n", "Line 2 of Prompts: the count must be 1 to 64, not 0"),
+        (
+            "prompt,seed\na chair,1\na mug,x\n",
+            "Line 3 of Prompts: x is no seed: write a whole number",
+        ),
+        ("prompt,count\na chair,0\n", "Line 2 of Prompts: 0 is no count: write 1 to 64"),
         ("# nothing\n", "Prompts: write a prompt on each line"),
         ("", "Prompts: write a prompt on each line"),
         (f"prompt,seed,count\na,{MAX_SEED},2\n", "leaves no room for 2 variants"),
