@@ -63,6 +63,8 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
     parser.add_argument("--pack", type=Path, default=Path("packs/starter"), help="export target")
     parser.add_argument("--warm-start", type=Path, help="folder of a run to go on from")
+    parser.add_argument("--other", type=Path, help="folder of the run to `blend` with it")
+    parser.add_argument("--share", type=float, default=0.5, help="of the other run in the blend")
     parser.add_argument("--processes", type=int, default=2, help="of `generate`")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -152,6 +154,13 @@ def _stage2(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     train_prior(config, data, arguments.run, _warm_start(arguments))
 
 
+def _blend(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    start = _warm_start(arguments)
+    if start is None or arguments.other is None:
+        raise SystemExit("blend needs --warm-start and --other: two runs with a prior")
+    start.blend_prior(WarmStart(arguments.other), arguments.share, arguments.run)
+
+
 def _export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     from ..core.conditioning.word_encoder import WordEncoder
     from ..core.specs import WordEncoderSpec
@@ -165,7 +174,7 @@ def _export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     Run("stage2", prior, config.stage2, arguments.run).use_average()
     manifest = PackManifest(
         id="starter",
-        version="0.2.0",
+        version="0.1.0",
         prior=prior.spec,
         decoder=decoder.spec,
         word_encoder=words.spec,
@@ -222,6 +231,7 @@ _STAGES: dict[str, Callable[[TrainingConfig, argparse.Namespace], None]] = {
     "fit": _fit,
     "decoder": _decoder,
     "stage2": _stage2,
+    "blend": _blend,
     "export": _export,
 }
 

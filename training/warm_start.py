@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,6 +42,20 @@ class WarmStart:
         if unexpected or any(not key.startswith("basis.") for key in missing):
             raise ValueError(f"{self.folder} holds a prior of another architecture")
 
+    def blend_prior(self, other: WarmStart, share: float, folder: Path) -> None:
+        """Write a `stage2.pt` whose average lies between this run's prior and another's.
+
+        Weights of two priors of which one began as the other can be averaged: what was learnt
+        late is kept in part, and so is what that cost (Wortsman et al., 2022, arXiv:2109.01903).
+        """
+        ours, theirs = self._checkpoint("stage2"), other._checkpoint("stage2")
+        blended = [
+            torch.lerp(mine, its, share)
+            for mine, its in zip(ours["average"], theirs["average"], strict=True)
+        ]
+        saved = {"module": theirs["module"], "average": blended, "step": theirs["step"]}
+        torch.save(saved, folder / "stage2.pt")
+
     def latents(self, spec: PriorSpec) -> tuple[LatentBasis, Tensor]:
         """Return the basis of the run's latents and the coefficients of every shape, [N, K]."""
         saved = torch.load(self.folder / "latents.pt", weights_only=True)
@@ -48,8 +63,6 @@ class WarmStart:
         basis.load_state_dict(saved["basis"])
         return basis, saved["coefficients"]
 
-    def _checkpoint(self, stage: str) -> dict[str, dict[str, Tensor]]:
-        checkpoint: dict[str, dict[str, Tensor]] = torch.load(
-            self.folder / f"{stage}.pt", weights_only=True
-        )
+    def _checkpoint(self, stage: str) -> dict[str, Any]:
+        checkpoint: dict[str, Any] = torch.load(self.folder / f"{stage}.pt", weights_only=True)
         return checkpoint

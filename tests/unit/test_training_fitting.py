@@ -129,3 +129,17 @@ def test_only_a_second_run_has_a_section_on_fitting() -> None:
     assert second.fit is not None
     assert second.fit.num_steps > 0
     assert load_config(Path("training/configs/starter_cpu.toml")).fit is None
+
+
+def test_a_blend_lies_between_two_priors(tmp_path: Path) -> None:
+    first, second, blend = (tmp_path / name for name in ("first", "second", "blend"))
+    for folder, value in ((first, 1.0), (second, 3.0)):
+        folder.mkdir()
+        state = {"module": {}, "average": [torch.full((2,), value)], "step": 5}
+        torch.save(state, folder / "stage2.pt")
+    blend.mkdir()
+
+    WarmStart(first).blend_prior(WarmStart(second), 0.75, blend)
+
+    (average,) = torch.load(blend / "stage2.pt", weights_only=True)["average"]
+    assert average.tolist() == [2.5, 2.5]
