@@ -20,39 +20,47 @@ class Ticks:
     """Notes when it is called, which is every 5 ms as long as nothing holds Blender up."""
 
     def __init__(self) -> None:
-        self._notes: list[tuple[float, str, int]] = []
+        self._notes: list[tuple[float, float, str, int]] = []
         bpy.app.timers.register(self, persistent=True)
 
     def __call__(self) -> float:
         job = _newest()
         stage = job.stage if job is not None and job.state == "RUNNING" else ""
-        self._notes.append((time.perf_counter(), stage, len(bpy.data.objects)))
+        self._notes.append((time.perf_counter(), time.thread_time(), stage, len(bpy.data.objects)))
         return INTERVAL
 
-    def stop(self) -> list[tuple[float, str, bool]]:
-        """Return each gap in seconds, the stage at its end, and whether objects came in it."""
+    def stop(self) -> list[tuple[float, float, str]]:
+        """Return each gap: its seconds, those in which this thread computed, and the stage.
+
+        The two differ by waiting: for the interpreter, for pictures, for a processor.
+        """
         bpy.app.timers.unregister(self)
-        pairs = zip(self._notes, self._notes[1:], strict=False)
-        return [(b[0] - a[0], b[1] or a[1], b[2] != a[2]) for a, b in pairs]
+        gaps = []
+        for before, after in zip(self._notes, self._notes[1:], strict=False):
+            stage = "Adding to the scene" if after[3] != before[3] else after[2] or before[2]
+            gaps.append((after[0] - before[0], after[1] - before[1], stage))
+        return gaps
 
 
 class Cancel:
-    """Cancels the newest job as soon as its stage has a name, and notes what then happens when."""
+    """Cancels the next job as soon as its stage has a name, and notes what then happens when."""
 
-    def __init__(self, stage: str, delay: float = 0.0) -> None:
+    def __init__(self, stage: str) -> None:
         self.is_over = False
         self.shown_seconds = self.thread_seconds = -1.0
-        self._stage, self._delay = stage, delay
-        self._pressed = 0.0
+        self._stage, self._pressed = stage, 0.0
+        self._known = len(bpy.context.window_manager.maquette.jobs)
         bpy.app.timers.register(self, persistent=True)
 
     def __call__(self) -> float | None:
+        if len(bpy.context.window_manager.maquette.jobs) == self._known:
+            return 0.0
         job = _newest()
         if not self._pressed:
-            if job is not None and job.state == "RUNNING" and job.stage == self._stage:
+            if job.state == "RUNNING" and job.stage == self._stage:
                 self._pressed = time.perf_counter()
                 bpy.ops.maquette.cancel()
-            elif job is not None and job.state == "DONE":
+            elif job.state == "DONE":
                 self.is_over = True  # The stage was too short to be seen.
                 return None
             return 0.0

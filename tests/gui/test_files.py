@@ -48,3 +48,13 @@ def test_quitting_during_a_run_ends_at_once(busy, viewport, screen):
 
     status, _seconds = busy.wait_for_end(15.0)
     assert status == 0
+
+
+def test_the_preferences_open(app, picture):
+    app.ask("probes.run('maquette.preferences')")
+    app.wait_until("probes.area('PREFERENCES') is not None")
+    app.settle()
+
+    assert app.ask("bpy.context.preferences.active_section") == "ADDONS"
+    picture("preferences.png", app.ask("probes.last_window()"))
+    app.ask("probes.close_other_windows()")

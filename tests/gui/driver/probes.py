@@ -140,7 +140,7 @@ def texture(name: str):
     """Return size and mean color of an object's base color image, or None without one."""
     for material in bpy.data.objects[name].data.materials:
         for node in material.node_tree.nodes:
-            if node.type == "TEX_IMAGE" and node.image is not None and node.image.has_data:
+            if node.type == "TEX_IMAGE" and node.image is not None:
                 pixels = node.image.pixels[:]
                 return [*node.image.size, [sum(pixels[i::4]) * 4 / len(pixels) for i in range(3)]]
     return None
@@ -195,3 +195,16 @@ def close_other_windows() -> None:
     for other in list(bpy.context.window_manager.windows)[1:]:
         with bpy.context.temp_override(window=other):
             bpy.ops.wm.window_close()
+
+
+def last_window() -> tuple[int, int, int, int]:
+    """Return the newest window's left, top, width and height on the screen."""
+    found = bpy.context.window_manager.windows[-1]
+    return (found.x, window().height - found.y - found.height, found.width, found.height)
+
+
+def run(name: str, **options) -> None:
+    """Run an operator as a button of the main window would."""
+    category, _, verb = name.partition(".")
+    with bpy.context.temp_override(window=window()):
+        getattr(getattr(bpy.ops, category), verb)("INVOKE_DEFAULT", **options)
