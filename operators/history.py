@@ -16,7 +16,7 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from ..core import history
 from ..core.config import GenerationRequest
-from . import events, jobs, user_files
+from . import events, jobs, messages, user_files
 
 FILE_NAME = "history.json"
 
@@ -84,7 +84,7 @@ def _try(action: Callable[[], object]) -> None:
         action()
     except history.HistoryFileError as error:
         if not error.is_about_content:
-            _warn(for_user(error))
+            _warn(messages.for_user(error))
             return
         aside = history.set_aside(error.path)
         _warn(
@@ -110,18 +110,6 @@ def show(entries: list[history.HistoryEntry]) -> None:
         line.date = entry.date.replace("T", " ")[:16]
         line.record = json.dumps(asdict(entry))
     sidebar.active_history = min(sidebar.active_history, max(len(entries) - 1, 0))
-
-
-def for_user(error: history.HistoryFileError) -> str:
-    """Return one sentence: what is wrong with the file, and what to do."""
-    texts = {
-        "unreadable": rpt_("Cannot read {file} ({detail}): check its folder and permissions"),
-        "unwritable": rpt_("Cannot write {file} ({detail}): check its folder and permissions"),
-        "foreign": rpt_("{file} is no prompt history: choose a file that Maquette exported"),
-        "damaged": rpt_("{file} is damaged ({detail}): choose another file"),
-        "newer": rpt_("{file} is from another version of Maquette: export it there again"),
-    }
-    return texts[error.fault].format(file=error.path.name, detail=error.detail)
 
 
 def _on_started(job) -> None:

@@ -12,7 +12,7 @@ from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import BoolProperty, IntProperty, StringProperty
 
 from ..core import history as history_file
-from . import history, properties
+from . import history, messages, properties
 
 ACTIVE = -1
 
@@ -129,7 +129,7 @@ class MAQUETTE_OT_history_export(_OnHistory, bpy.types.Operator):
             entries = history_file.read(history.path())
             history_file.write(target, entries)
         except history_file.HistoryFileError as error:
-            self.report({"ERROR"}, history.for_user(error))
+            self.report({"ERROR"}, messages.for_user(error))
             return {"CANCELLED"}
         text = rpt_("{count} entries written to {file}")
         self.report({"INFO"}, text.format(count=len(entries), file=target.name))
@@ -157,7 +157,7 @@ class MAQUETTE_OT_history_import(bpy.types.Operator):
                 raise history_file.HistoryFileError(source, "unreadable", rpt_("no such file"))
             others = history_file.read(source)
         except history_file.HistoryFileError as error:
-            self.report({"ERROR"}, history.for_user(error))
+            self.report({"ERROR"}, messages.for_user(error))
             return {"CANCELLED"}
         return _change(self, lambda entries: history_file.merge(entries, others))
 
@@ -166,7 +166,7 @@ def _change(operator: bpy.types.Operator, edit: history.Change) -> set[str]:
     try:
         entries = history.change(edit)
     except history_file.HistoryFileError as error:
-        operator.report({"ERROR"}, history.for_user(error))
+        operator.report({"ERROR"}, messages.for_user(error))
         return {"CANCELLED"}
     text = rpt_("The history has {count} entries now")
     operator.report({"INFO"}, text.format(count=len(entries)))

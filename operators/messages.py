@@ -13,7 +13,7 @@ from bpy.app.translations import pgettext_n as n_
 from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import weights_fetch
-from ..core import errors
+from ..core import errors, history
 from ..engine import errors as engine
 from ..weights import errors as weights
 from . import prompt_words
@@ -39,6 +39,8 @@ def for_user(error: Exception) -> str:
     English ones have at most `MAX_CHARACTERS` characters; other languages may need more.
     """
     match error:
+        case history.HistoryFileError():
+            return _for_history(error)
         case errors.GenerationError():
             return _for_generation(error)
         case weights.WeightsError():
@@ -110,6 +112,18 @@ def _for_generation(error: errors.GenerationError) -> str:
             text = str(error)
             text = text[:1].upper() + text[1:]
             return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
+
+
+def _for_history(error: history.HistoryFileError) -> str:
+    templates = {
+        "unreadable": rpt_("Cannot read {file} ({detail}): check its folder and permissions"),
+        "unwritable": rpt_("Cannot write {file} ({detail}): check its folder and permissions"),
+        "foreign": rpt_("File {file} is no prompt history: choose one that Maquette exported"),
+        "damaged": rpt_("File {file} is damaged ({detail}): choose another"),
+        "newer": rpt_("File {file} is from another Maquette: export it there again"),
+    }
+    template = templates[error.fault]
+    return _say(template, file=_clip(_file(error.path), 24), detail=_clip(error.detail, 16))
 
 
 def _unknown_prompt(error: errors.UnknownPromptError) -> str:

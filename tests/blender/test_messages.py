@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from maquette.core import errors
+from maquette.core.history import HistoryFileError
 from maquette.engine import errors as engine
 from maquette.operators import messages
 from maquette.weights import errors as weights
@@ -26,6 +27,10 @@ EXAMPLES = [
     errors.DeviceUnavailableError(LONG, ("cpu", "cuda")),
     errors.DeviceMemoryError(LONG, required_bytes=123 * 2**30),
     errors.CancelledError(),
+    *(
+        HistoryFileError(PATH, fault, LONG)
+        for fault in ("unreadable", "unwritable", "foreign", "damaged", "newer")
+    ),
     weights.UnknownPackError("pack", LONG, ("starter", "shap-e")),
     weights.WeightsMissingError("shap-e", (str(PATH),) * 12, LONG),
     weights.WeightsDamagedError(LONG, (str(PATH),), LONG, LONG),
