@@ -179,9 +179,9 @@ def test_an_export_without_its_ending_gets_one(pipeline, tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("not json", "other.json is damaged .not JSON.: choose another file"),
-        ('{"a": 1}', "other.json is no prompt history: choose a file that Maquette exported"),
-        ('{"maquette_history": 99}', "from another version of Maquette: export it there again"),
+        ("not json", "File other.json is damaged .not JSON.: choose another"),
+        ('{"a": 1}', "File other.json is no prompt history: choose one that Maquette exported"),
+        ('{"maquette_history": 99}', "from another Maquette: export it there again"),
         (None, "Cannot read other.json .no such file.: check its folder and permissions"),
     ],
 )
