@@ -72,7 +72,7 @@ def test_merging_orders_by_time_across_zones_and_drops_what_is_there_already() -
 def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
     entries = [
         entry(
-            "红色的椅子 🪑\nзелёный", seed=2**31 - 1, settings={"num_steps": 8, "sampler": "heun"}
+            "红色的椅子 🪑\nжёлтый", seed=2**31 - 1, settings={"num_steps": 8, "sampler": "heun"}
         ),
         entry("", image_source="/pictures/chair.png", settings={"target_size": 0.1}),
     ]
