@@ -1,52 +1,59 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps results out of what stands where they would land: inside it nobody would see them."""
+"""Keeps results out of what stands where they would land: inside it nobody would see them.
+
+All boxes are upright, in metres: lower and upper corner, [N, 2, 3].
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-
 import bpy
 import numpy as np
-from mathutils import Vector
 from numpy.typing import NDArray
 
 MAX_SHARE = 0.5
 """A place is taken when this share of the result's box lies inside the box of one object."""
+MAX_RATIO = 4.0
+"""Objects larger than so many results are rooms, grounds and skies: one stands inside them."""
 GAP = 0.25
 """Between a result that was moved and its neighbour, as a fraction of the result's width."""
 
 
-def shift_right(low: Sequence[float], high: Sequence[float], context) -> float:
-    """Return how far along X something must move until no object has its place.
+def shift_right(wanted: NDArray[np.float64], taken: NDArray[np.float64]) -> float:
+    """Return how far along X results must move together until none is inside something.
 
     Args:
-        low, high: corners of its upright box, in metres.
-        context: of the view layer whose visible objects count.
+        wanted: boxes of the results.
+        taken: boxes of what is there, from `boxes_of`.
     """
-    mine = np.array([low, high], dtype=float)
+    sizes = wanted[:, 1] - wanted[:, 0]
+    widest = sizes.max(axis=1)[:, None] * MAX_RATIO
+    counts = (taken[:, 1] - taken[:, 0]).max(axis=1)[None] <= widest  # [results, objects]
+    limit = MAX_SHARE * sizes.prod(axis=1)[:, None]
     shift = 0.0
-    taken = list(_boxes(context.view_layer.objects))
     # Every move leaves at least one object behind for good.
     for _ in range(len(taken)):
-        there = mine + np.array([shift, 0.0, 0.0])
-        blocking = [box for box in taken if _share_inside(there, box) > MAX_SHARE]
-        if not blocking:
+        there = wanted + np.array([shift, 0.0, 0.0])
+        shared = np.minimum(there[:, None, 1], taken[None, :, 1])
+        shared -= np.maximum(there[:, None, 0], taken[None, :, 0])
+        result, other = np.nonzero(counts & (shared.clip(min=0.0).prod(axis=2) > limit))
+        if not len(result):
             break
-        gap = GAP * (mine[1, 0] - mine[0, 0])
-        shift = max(box[1, 0] for box in blocking) + gap - mine[0, 0]
-    return float(shift)
+        beyond = taken[other, 1, 0] + GAP * sizes[result, 0]
+        shift = float((beyond - wanted[result, 0, 0]).max())
+    return shift
 
 
-def _share_inside(mine: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Return which share of a box [2, 3] lies inside another."""
-    overlap = np.minimum(mine[1], other[1]) - np.maximum(mine[0], other[0])
-    volume = np.prod(mine[1] - mine[0])
-    return float(np.prod(overlap.clip(min=0.0)) / volume) if volume > 0.0 else 0.0
+def boxes_of(context) -> NDArray[np.float64]:
+    """Return the boxes of the visible meshes; others are drawn as lines or not at all."""
+    boxes = [
+        _box(each)
+        for each in context.view_layer.objects
+        if each.type == "MESH" and each.visible_get()
+    ]
+    return np.array(boxes, dtype=np.float64).reshape(-1, 2, 3)
 
 
-def _boxes(objects: Iterable[bpy.types.Object]) -> Iterator[NDArray[np.float64]]:
-    """Yield the upright boxes of visible meshes; others are drawn as lines or not at all."""
-    for each in objects:
-        if each.type == "MESH" and each.visible_get():
-            corners = [each.matrix_world @ Vector(corner) for corner in each.bound_box]
-            yield np.array([np.min(corners, axis=0), np.max(corners, axis=0)])
+def _box(seen: bpy.types.Object) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    matrix = np.array(seen.matrix_world)
+    corners = np.array([tuple(corner) for corner in seen.bound_box]) @ matrix[:3, :3].T
+    return corners.min(axis=0) + matrix[:3, 3], corners.max(axis=0) + matrix[:3, 3]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -49,7 +49,6 @@ def insert(
     seen = [each for each in objects if each.name in context.view_layer.objects]
     if seen:
         mesh_build.select_only(context, seen)
-    _show_in_local_view(context, seen)
     return objects
 
 
@@ -132,27 +131,28 @@ def _beside_others(
     context, bases: Sequence[tuple[float, float, float]], extents: Sequence[np.ndarray]
 ) -> list[tuple[float, float, float]]:
     """Move results together to the right until none of them is inside another object."""
-    shift = 0.0
-    # Every move leaves at least one object behind for good.
-    for _ in context.view_layer.objects:
-        moved = 0.0
-        for (x, y, z), (width, depth, height) in zip(bases, extents, strict=True):
-            low = (x + shift - width / 2, y - depth / 2, z)
-            high = (x + shift + width / 2, y + depth / 2, z + height)
-            moved = max(moved, clearance.shift_right(low, high, context))
-        if moved == 0.0:
-            break
-        shift += moved
+    half = np.array(extents, dtype=np.float64) * (0.5, 0.5, 1.0)
+    low = np.array(bases) - half * (1.0, 1.0, 0.0)
+    wanted = np.stack([low, np.array(bases) + half], axis=1)
+    shift = clearance.shift_right(wanted, clearance.boxes_of(context))
     return [(x + shift, y, z) for x, y, z in bases]
 
 
 def _target(context, placeholder: bpy.types.Object | None) -> bpy.types.Collection:
-    """Return the collection that receives the results: the placeholder's, if it can."""
-    usable = mesh_build.receiving_collection(context)
+    """Return the collection that receives the results: one that shows the placeholder, if any."""
     if placeholder is not None and placeholder.visible_get():
-        editable = (each for each in placeholder.users_collection if each.is_editable)
-        return next(editable, usable)
-    return usable
+        for layer in _shown_layers(context.view_layer.layer_collection):
+            collection = layer.collection
+            if collection.is_editable and placeholder.name in collection.objects:
+                return collection
+    return mesh_build.receiving_collection(context)
+
+
+def _shown_layers(layer: bpy.types.LayerCollection) -> Iterator[bpy.types.LayerCollection]:
+    if not layer.exclude and layer.is_visible:
+        yield layer
+    for child in layer.children:
+        yield from _shown_layers(child)
 
 
 def _retire(context, placement: Placement, successor: bpy.types.Object) -> None:
@@ -183,13 +183,3 @@ def _keep_in_place(child: bpy.types.Object, parent: bpy.types.Object) -> None:
     child.parent, child.parent_type = parent, "OBJECT"
     child.matrix_parent_inverse = parent.matrix_world.inverted_safe()
     child.matrix_world = place
-
-
-def _show_in_local_view(context, objects: Sequence[bpy.types.Object]) -> None:
-    """Have viewports that show a selection only show the results too, as for what Add makes."""
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            space = area.spaces.active
-            if area.type == "VIEW_3D" and space.local_view is not None:
-                for each in objects:
-                    each.local_view_set(space, True)

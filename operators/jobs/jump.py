@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from .. import mesh_build, status
+from .. import mesh_build
 from . import queue
 from .spec import object_of
 
@@ -47,11 +47,7 @@ class MAQUETTE_OT_job_jump(bpy.types.Operator):
 def results_of(job_id: int) -> list[bpy.types.Object]:
     """Return what a job made and is still there, by whatever name."""
     uids = queue.results_of(job_id)
-    if uids:
-        return [found for uid in uids if (found := object_of(uid)) is not None]
-    entry = status.entry_of(status.current(), job_id)
-    names = entry.result_names.splitlines() if entry is not None else []
-    return [bpy.data.objects[name] for name in names if name in bpy.data.objects]
+    return [found for uid in uids if (found := object_of(uid)) is not None]
 
 
 def _show_scene_of(context, wanted: bpy.types.Object) -> None:

@@ -35,15 +35,11 @@ def _on_load_pre(*_: object) -> None:
 
 @persistent
 def _on_load_post(*_: object) -> None:
-    """Clean the list, which may be that of the file before or the one saved in this file."""
+    """The list goes with the file whose objects it names; Blender itself mostly empties it."""
     shown = status.current()
     status.show_nothing(shown)
-    for index in reversed(range(len(shown.jobs))):
-        entry = shown.jobs[index]
-        names = entry.result_names.splitlines()
-        if entry.state != "DONE" or not any(name in bpy.data.objects for name in names):
-            shown.jobs.remove(index)
-    shown.active_job = max(len(shown.jobs) - 1, 0)
+    shown.jobs.clear()
+    shown.active_job = 0
 
 
 @persistent

@@ -25,6 +25,7 @@ PATIENCE = 0.5  # Seconds that a cancelled job is given before its thread is lef
 def start() -> None:
     """See to it that the queue is worked off; without a window return when it is."""
     _start_next()
+    _show_summary()
     if not host.has_event_loop():
         while tick() is not None:
             _wait()

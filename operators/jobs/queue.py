@@ -2,7 +2,7 @@
 """The jobs of this session, in order, and what can be done with them.
 
 `wm.maquette.jobs` shows them. What cannot be stored there (requests, threads, results) is kept
-here, and so is which of the two may be trusted: after a file is loaded, only this.
+here.
 """
 
 from __future__ import annotations
@@ -104,12 +104,12 @@ def find(job_id: int) -> Job | None:
 
 
 def spec_of(job_id: int) -> JobSpec | None:
-    """Return what a job of the list was asked to do, or None for one of another file."""
+    """Return what a job of the list was asked to do, or None when it is not there any more."""
     return _specs.get(job_id)
 
 
 def results_of(job_id: int) -> tuple[int, ...]:
-    """Return the `session_uid` of what a job made, empty for one of another file."""
+    """Return the `session_uid` of what a job made; empty for one that is unknown."""
     return _results.get(job_id, ())
 
 
@@ -156,7 +156,7 @@ def retry(context, job_id: int) -> int:
     """Append a job that does the same as an earlier one. Returns its id.
 
     Raises:
-        KeyError: the job belongs to another file or was removed.
+        KeyError: the job was removed from the list.
         WeightsError: the pack is not on this machine.
     """
     return submit(context, _specs[job_id])

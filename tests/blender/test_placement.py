@@ -109,6 +109,17 @@ def test_what_only_touches_or_is_hidden_is_not_in_the_way(pipeline, make_result)
     assert tuple(added.location) == (0.0, 0.0, 0.0)
 
 
+@pytest.mark.parametrize("size", [(8.0, 8.0, 3.0), (200.0, 200.0, 200.0)])
+def test_rooms_and_skies_are_stood_in(pipeline, make_result, size):
+    add_box(size)
+    bpy.context.scene.cursor.location = (1.0, 1.0, 0.0)
+    placement = jobs.placement_of(bpy.context, bpy.context.scene.maquette)
+
+    (added,) = generate(pipeline, make_result(), placement=placement)
+
+    assert tuple(added.location) == (1.0, 1.0, 0.0)
+
+
 def test_results_one_after_the_other_stand_side_by_side(pipeline, make_result):
     lefts, rights = [], []
     for _ in range(3):
@@ -301,6 +312,22 @@ def test_the_result_goes_to_the_collection_of_its_placeholder(pipeline, make_res
     (added,) = generate(pipeline, make_result(), placement=on(placeholder))
 
     assert list(added.users_collection) == [props]
+
+
+def test_of_several_collections_of_a_placeholder_one_that_is_shown_is_taken(pipeline, make_result):
+    placeholder = add_box((1.0, 1.0, 1.0))
+    for name in ("Hidden", "Excluded", "Shown"):
+        collection = bpy.data.collections.new(name)
+        bpy.context.scene.collection.children.link(collection)
+        collection.objects.link(placeholder)
+    bpy.context.scene.collection.objects.unlink(placeholder)
+    layers = bpy.context.view_layer.layer_collection.children
+    layers["Hidden"].hide_viewport = layers["Excluded"].exclude = True
+
+    (added,) = generate(pipeline, make_result(), placement=on(placeholder))
+
+    assert [each.name for each in added.users_collection] == ["Shown"]
+    assert added.visible_get()
 
 
 def test_a_placeholder_moved_meanwhile_is_followed(pipeline, make_result, window_mode):
