@@ -14,16 +14,19 @@ from maquette.cli import errors as cli_errors
 from maquette.cli.errors import EXIT_CODES_HELP, CommandError, ExitCode, exit_code
 from maquette.cli.main import build_parser, run_command
 from maquette.core import errors as core_errors
+from maquette.core.history import HistoryFileError
 from maquette.core.version import VERSION
 from maquette.weights import errors as weights_errors
 
 CODES = {
     core_errors.GenerationError: 1,
+    HistoryFileError: 1,  # Only Blender reads such files.
     core_errors.EmptySurfaceError: 1,
     core_errors.NonFiniteError: 1,
     core_errors.InvalidRequestError: 2,
     core_errors.ImageInputError: 2,
     core_errors.UnknownPromptError: 2,
+    core_errors.PromptListError: 2,
     core_errors.PackError: 3,
     core_errors.CheckpointError: 3,
     core_errors.DeviceUnavailableError: 4,
