@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import mesh_build
 from . import queue
@@ -29,7 +30,7 @@ class MAQUETTE_OT_job_jump(bpy.types.Operator):
     def execute(self, context):
         found = results_of(self.job_id)
         if not found:
-            self.report({"ERROR"}, "Its result is not in this file any more")
+            self.report({"ERROR"}, rpt_("Its result is not in this file any more"))
             return {"CANCELLED"}
         _show_scene_of(context, found[0])
         here = [each for each in found if each.name in context.view_layer.objects]
@@ -37,7 +38,8 @@ class MAQUETTE_OT_job_jump(bpy.types.Operator):
             each.hide_set(False)
         seen = [each for each in here if each.visible_get()]
         if not seen:
-            self.report({"ERROR"}, "The result is hidden: show its collection in the Outliner")
+            text = rpt_("The result is hidden: show its collection in the Outliner")
+            self.report({"ERROR"}, text)
             return {"CANCELLED"}
         mesh_build.select_only(context, seen)
         _frame_selected(context)

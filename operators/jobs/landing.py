@@ -8,6 +8,7 @@ between. What an undo took away before that is simply made again: results are ke
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import bpy
@@ -17,6 +18,8 @@ from ...core.mesh import GenerationResult
 from .. import events, mesh_build, status
 from . import host, insertion, queue
 from .queue import Job
+
+logger = logging.getLogger(__name__)
 
 MAX_STEP_NAME_BYTES = 60
 """Blender cuts names of undo steps at 63 bytes, and not always between two characters."""
@@ -81,8 +84,15 @@ def _land(job: Job) -> Iterator[None]:
     objects = insertion.insert(bpy.context, job.spec, job.results, meshes)
     events.call(events.landed, bpy.context, objects, job.spec, list(job.results))
     # No operator runs now, so nobody else makes the undo step.
-    bpy.ops.ed.undo_push(message=_step_name(job, objects[0].name))
+    _push_undo(_step_name(job, objects[0].name))
     _show_landed(job, objects)
+
+
+def _push_undo(name: str) -> None:
+    try:
+        bpy.ops.ed.undo_push(message=name)
+    except RuntimeError:  # The result is there; that it cannot be undone must not hide that.
+        logger.exception("no undo step could be made")
 
 
 def _staged_data(result: GenerationResult, mesh_uid: int, image_uid: int) -> bpy.types.Mesh:

@@ -36,6 +36,10 @@ def _on_load_pre(*_: object) -> None:
 @persistent
 def _on_load_post(*_: object) -> None:
     """The list goes with the file whose objects it names; Blender itself mostly empties it."""
+    _empty_list()
+
+
+def _empty_list() -> None:
     shown = status.current()
     status.show_nothing(shown)
     shown.jobs.clear()
@@ -68,6 +72,8 @@ def unregister() -> None:
     for job in queue.live:
         landing.discard(job)
     stop()
+    if bpy.context.window_manager is not None:  # It is when Blender ends.
+        _empty_list()
     atexit.unregister(stop)
     for timer in (pump.tick, host.redraw):
         if bpy.app.timers.is_registered(timer):

@@ -7,6 +7,7 @@ None makes an undo step: the list is on the window manager, which undo does not 
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import messages
 from . import jump, queue
@@ -81,7 +82,7 @@ class MAQUETTE_OT_job_retry(bpy.types.Operator):
             self.report({"ERROR"}, messages.for_user(error))
             return {"CANCELLED"}
         except KeyError:
-            self.report({"ERROR"}, "The job is not known any more: enter its prompt again")
+            self.report({"ERROR"}, rpt_("The job is not known any more: enter its prompt again"))
             return {"CANCELLED"}
         return {"FINISHED"}
 

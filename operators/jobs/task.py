@@ -12,6 +12,7 @@ from ... import weights_fetch
 from ...core.config import GenerationRequest
 from ...core.mesh import GenerationResult
 from ...core.worker import OnPreview, OnProgress
+from ...engine import preload
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Task:
         cancel: threading.Event,
         on_preview: OnPreview | None = None,
     ) -> Iterable[GenerationResult]:
+        preload.load_libraries()  # Else the import below freezes the window for most of a second.
         from ...core import pipeline
 
         part = "text" if self.request.image is None else "image"

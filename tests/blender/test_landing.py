@@ -63,6 +63,19 @@ def test_a_job_is_one_undo_step(pipeline, make_result, count):
     assert len(bpy.data.collections) == collections
 
 
+def test_results_land_where_the_user_has_switched_undo_off(pipeline, make_result):
+    edit = bpy.context.preferences.edit
+    edit.use_global_undo = False
+    try:
+        pipeline.results = [make_result()]
+        submit()
+    finally:
+        edit.use_global_undo = True
+
+    assert names() == ["Red Cube"]
+    assert states() == ["DONE"]
+
+
 def test_two_jobs_are_two_undo_steps(pipeline, make_result, window_mode):
     push("Before")
     pipeline.results = [make_result("A")]
@@ -456,6 +469,8 @@ def test_disabling_the_extension_during_a_run_stops_the_thread(make_gate, make_r
     assert not bpy.app.timers.is_registered(pump.tick)
     assert not window_mode.live
     addon_utils.enable("maquette")
+    assert not status().jobs
+    assert (status().is_running, status().stage) == (False, "")
 
 
 def test_disabling_the_extension_in_the_middle_of_the_landing_leaves_nothing(
