@@ -9,7 +9,7 @@ from PIL import Image
 PROMPT = "a red mushroom with a white stem"
 RUN_SECONDS = 90.0
 
-LONG = f"probes.choose(prompt={PROMPT!r}, steps=1024, resolution=256, texture_size=256)"
+LONG = f"probes.choose(prompt={PROMPT!r}, steps=1024, texture_size=256, target_size=3.0)"
 FIRST_PREVIEW = "bpy.context.window_manager.maquette.fraction > 0.26"
 """A third of the steps is 0.23 of the bar."""
 
