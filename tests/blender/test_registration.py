@@ -95,7 +95,9 @@ def test_a_run_is_stopped_before_the_interpreter_ends(tmp_path):
         "    os._exit(0)\n"
         "atexit.register(check)\n"  # The last registered runs first: ours, then this.
         "addon_utils.enable('maquette')\n"
+        "from maquette.core.config import GenerationRequest\n"
         "from maquette.operators import jobs\n"
+        "from maquette.operators.jobs import queue\n"
         "from maquette.core.worker import Worker\n"
         "def task(report, cancel):\n"
         "    while True:\n"
@@ -103,7 +105,8 @@ def test_a_run_is_stopped_before_the_interpreter_ends(tmp_path):
         "        time.sleep(0.001)\n"
         "    yield\n"
         "worker = Worker(task)\n"
-        "jobs._job = jobs._Job(worker, 0, (0.0, 0.0, 0.0), 1.0)\n"
+        "spec = jobs.JobSpec(request=GenerationRequest(prompt='x'))\n"
+        "queue.live.append(queue.Job(1, spec, None, 0, worker=worker))\n"
         "worker.start()\n"
     )
 
