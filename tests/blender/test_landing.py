@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import bpy
 import pytest
@@ -294,6 +295,25 @@ def landing_done(timer):
         if not timer.live:
             return
         timer.tick()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "is_waited_for"),
+    [
+        ("TRANSFORM_OT_translate", {"REGISTER", "UNDO", "BLOCKING"}, True),
+        ("VIEW3D_OT_rotate", {"BLOCKING", "GRAB_CURSOR"}, False),
+        ("MAQUETTE_OT_job_jump", {"INTERNAL", "UNDO"}, False),  # Stands for one of an add-on.
+    ],
+)
+def test_results_wait_for_operators_of_blender_that_change_the_scene(name, options, is_waited_for):
+    """Real modal operators need a window; their options are those that Blender gives them."""
+    category, function = name.lower().split("_ot_")
+    assert getattr(getattr(bpy.ops, category), function).bl_options == options
+    operator = SimpleNamespace(bl_idname=name, bl_label="Move", bl_options=options)
+
+    found = list(host._names_at_work([SimpleNamespace(modal_operators=[operator])]))
+
+    assert found == (["Move"] if is_waited_for else [])
 
 
 def test_the_result_goes_where_the_user_is_looking_if_the_scene_is_not_shown(
