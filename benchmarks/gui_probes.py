@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
 import bpy
+import probes  # That of tests/gui/driver, on the path of the Blender that runs this.
 
 INTERVAL = 0.005
 
@@ -40,6 +42,43 @@ class Ticks:
             stage = "Adding to the scene" if after[3] != before[3] else after[2] or before[2]
             gaps.append((after[0] - before[0], after[1] - before[1], stage))
         return gaps
+
+
+class Redraws:
+    """Has the viewport drawn ten times a second, as often as a run has the sidebar drawn."""
+
+    def __init__(self) -> None:
+        bpy.app.timers.register(self)
+
+    def __call__(self) -> float:
+        probes.area("VIEW_3D").tag_redraw()
+        return 0.1
+
+    def stop(self) -> None:
+        """Have nothing drawn any more."""
+        bpy.app.timers.unregister(self)
+
+
+class Own:
+    """Notes how long Maquette itself holds the main thread: its timer, and what it draws."""
+
+    FUNCTIONS = (("jobs.pump", "tick"), ("ghost", "_draw"))
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        for module, name in self.FUNCTIONS:
+            found = sys.modules[f"bl_ext.user_default.maquette.operators.{module}"]
+            setattr(found, name, self._timed(getattr(found, name)))
+
+    def _timed(self, function):
+        def call(*arguments):
+            started = time.perf_counter()
+            try:
+                return function(*arguments)
+            finally:
+                self.longest = max(self.longest, time.perf_counter() - started)
+
+        return call
 
 
 class Cancel:

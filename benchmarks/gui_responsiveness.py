@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the real application feels while the starter pack generates: stalls, cancelling, endurance.
 
+Without a GPU the viewport is drawn by the processor, on which everything else waits; compare with
+`redraws_alone`, and see `longest_of_our_own_ms` for what Maquette itself takes.
+
 Usage: tools/gui_blender.sh python -m maquette.benchmarks.gui_responsiveness [--save]
 """
 
@@ -55,6 +58,7 @@ def main() -> None:
         results: dict[str, object] = {"blender": app.ask("bpy.app.version_string")}
         for name, measure in (
             ("idle", lambda: _idle(app)),
+            ("redraws_alone", lambda: _redraws(app)),
             ("first_run", lambda: _stalls(app, sidebar, 1)),
             ("warm_runs", lambda: _stalls(app, sidebar, arguments.runs)),
             ("large_mesh", lambda: _stalls(app, sidebar, 1, LARGE)),
@@ -79,6 +83,7 @@ def _blender(built_zip: Path) -> Iterator[tuple[Application, Screen]]:
             app.start(screen)
             app.ask("bpy.ops.wm.read_homefile(app_template='')")
             app.ask(PROBES.read_text(encoding="utf-8"))
+            app.ask("own = Own()")
             yield app, screen
         finally:
             app.close()
@@ -98,9 +103,19 @@ def _idle(app: Application) -> dict[str, object]:
     return _summary(app.ask("ticks.stop()"))
 
 
+def _redraws(app: Application) -> dict[str, object]:
+    """What drawing the viewport costs here without a generation; much, without a GPU."""
+    app.ask("redraws = Redraws()")
+    try:
+        return _idle(app)
+    finally:
+        app.ask("redraws.stop()")
+
+
 def _stalls(app: Application, sidebar: Panel, runs: int, settings: str = "") -> dict[str, object]:
     """Generate, and tell the gaps in which the result came in from all others."""
     _choose(app, settings)
+    app.ask("own.longest = 0.0")
     gaps = []
     for _ in range(runs):
         sidebar.find("maquette.generate")
@@ -114,6 +129,7 @@ def _stalls(app: Application, sidebar: Panel, runs: int, settings: str = "") -> 
     return {
         "generating": _summary([gap for gap in gaps if gap[2] != LANDING]),
         "landing": _summary([gap for gap in gaps if gap[2] == LANDING]),
+        "longest_of_our_own_ms": _ms(app.ask("own.longest")),
         "triangles": app.ask("len(bpy.context.object.data.polygons)"),
     }
 
