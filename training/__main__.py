@@ -50,7 +50,7 @@ from .warm_start import WarmStart
 _CAPTIONS_PER_SHAPE = 6
 _MAX_WORDS = 24
 STARTER_SAMPLER = SamplerConfig(
-    method="unipc_2", num_steps=20, guidance_scale=3.0, sigma_min=0.1, sigma_max=160.0
+    method="unipc_2", num_steps=20, guidance_scale=2.0, sigma_min=0.1, sigma_max=160.0
 )
 """As measured by `maquette evaluate`; see the model card."""
 
@@ -174,7 +174,7 @@ def _export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     Run("stage2", prior, config.stage2, arguments.run).use_average()
     manifest = PackManifest(
         id="starter",
-        version="0.1.0",
+        version="0.2.0",
         prior=prior.spec,
         decoder=decoder.spec,
         word_encoder=words.spec,
