@@ -71,7 +71,7 @@ def test_what_the_object_remembers_makes_the_same_mesh_again():
 
     from maquette.operators import jobs
 
-    jobs.submit(bpy.context, request)
+    jobs.submit(bpy.context, jobs.JobSpec(request=request))
     second = bpy.context.view_layer.objects.active
 
     assert second != first
