@@ -2,7 +2,7 @@
 """One generation on a thread of its own: messages come out, a request to stop goes in.
 
 The queue is all that the two threads share. The worker never sees Blender, so its races are
-tested without it; `operators/jobs.py` is the half that runs on Blender's main thread.
+tested without it; `operators/jobs` is the half that runs on Blender's main thread.
 """
 
 from __future__ import annotations
