@@ -45,7 +45,8 @@ def test_a_typed_prompt_becomes_a_textured_object(app, sidebar, viewport, pictur
     assert red > 1.2 * blue
     sidebar.click("maquette.show_colors")
     assert app.ask("probes.area('VIEW_3D').spaces[0].shading.color_type") == "TEXTURE"
-    picture("first-mesh.png")
+    viewport.press("KP_Decimal")
+    picture("first-mesh.png", viewport.rectangle)
 
 
 def test_a_prompt_that_was_not_confirmed_is_used(app, screen, sidebar):

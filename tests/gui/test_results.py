@@ -35,7 +35,7 @@ def test_variants_stand_in_a_collection_and_one_can_be_kept(app, sidebar, viewpo
     assert len(names) == 4
     assert app.ask("list(probes.variants().values())") == [4]
     viewport.press("Home")
-    picture("variants.png")
+    picture("variants.png", viewport.rectangle)
 
     sidebar.click("maquette.variant_keep_only")
 
@@ -44,10 +44,10 @@ def test_variants_stand_in_a_collection_and_one_can_be_kept(app, sidebar, viewpo
     assert sorted(app.ask("probes.objects()")) == sorted(names)
 
 
-def test_a_result_is_saved_to_the_asset_browser(generated, screen, sidebar, picture):
+def test_a_result_is_saved_to_the_asset_browser(generated, screen, sidebar, viewport, picture):
     generated.ask("probes.show('ASSETS', 'DOPESHEET_EDITOR')")
     sidebar.click("maquette.asset_save")
-    picture("asset-dialog.png")
+    picture("asset-dialog.png", viewport.rectangle)
     assert generated.ask(f"bpy.data.objects[{NAME!r}].asset_data") is None
 
     screen.press("Return")
@@ -58,7 +58,9 @@ def test_a_result_is_saved_to_the_asset_browser(generated, screen, sidebar, pict
     picture("asset.png")
 
 
-def test_a_result_is_made_again_after_reopening_the_file(generated, screen, tmp_path, picture):
+def test_a_result_is_made_again_after_reopening_the_file(
+    generated, screen, viewport, tmp_path, picture
+):
     before = generated.ask(f"probes.corners({NAME!r})")
     path = tmp_path / "again.blend"
     generated.ask(f"bpy.ops.wm.save_as_mainfile(filepath={str(path)!r})")
@@ -77,4 +79,5 @@ def test_a_result_is_made_again_after_reopening_the_file(generated, screen, tmp_
     assert generated.ask("probes.objects()") == [NAME]
     assert generated.ask(f"bpy.data.objects[{NAME!r}].location.x") == pytest.approx(1.5)
     assert generated.ask(f"probes.corners({NAME!r})") == pytest.approx(before, abs=1e-5)
-    picture("regenerated.png")
+    viewport.press("KP_Decimal")
+    picture("regenerated.png", viewport.rectangle)

@@ -29,10 +29,10 @@ def test_search_finds_the_prompt(app, screen, viewport, picture):
     app.ask(DRAFT)
     viewport.press("F3")
     screen.type("mesh from prompt")
-    picture("search.png")
+    picture("search.png", viewport.rectangle)
     screen.press("Return")
 
-    confirm_prompt(app, screen, lambda: picture("dialog.png"))
+    confirm_prompt(app, screen, lambda: picture("dialog.png", viewport.rectangle))
 
 
 def test_the_shortcut_asks_for_a_prompt(app, screen, viewport):
@@ -46,7 +46,7 @@ def test_the_add_menu_has_an_entry(app, screen, viewport, picture):
     app.ask(DRAFT)
     # Mesh is the first entry below the search field, and ours is the last one in it.
     viewport.press("shift+a", "Down", "Right", "Up", "Right")
-    picture("add-menu.png")
+    picture("add-menu.png", viewport.rectangle)
     screen.press("Return")
 
     confirm_prompt(app, screen)
@@ -65,9 +65,9 @@ def test_a_reference_image_offers_the_model_that_it_needs(
     reference, screen, sidebar, viewport, picture
 ):
     screen.click(*viewport.middle, button=3)
-    picture("reference-menu.png")
+    picture("reference-menu.png", viewport.rectangle)
     screen.press("g")
-    picture("reference-model.png")
+    picture("reference-model.png", viewport.rectangle)
     screen.press("Return")
 
     # Nothing is fetched without online access, so the preferences open where that is allowed.
