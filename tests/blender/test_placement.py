@@ -151,7 +151,7 @@ def test_a_result_fits_its_placeholder_and_stands_on_its_base(pipeline, make_res
     # In the placeholder's own frame, turned about Z only.
     turn = np.array(Matrix.Rotation(-yaw, 3, "Z"))
     outer, inner = world(placeholder) @ turn.T, world(added) @ turn.T
-    np.testing.assert_allclose(extent(inner), np.full(3, min(size)), rtol=1e-5)
+    np.testing.assert_allclose(extent(inner), np.full(3, min(size)), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(inner[:, 2].min(), outer[:, 2].min(), atol=1e-5)
     middle = [(points.min(axis=0) + points.max(axis=0))[:2] / 2 for points in (inner, outer)]
     np.testing.assert_allclose(*middle, atol=1e-5)
