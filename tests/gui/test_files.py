@@ -50,11 +50,13 @@ def test_quitting_during_a_run_ends_at_once(busy, viewport, screen):
     assert status == 0
 
 
-def test_the_preferences_open(app, picture):
+def test_the_preferences_open(app, screen, picture):
     app.ask("probes.run('maquette.preferences')")
     app.wait_until("probes.area('PREFERENCES') is not None")
     app.settle()
 
     assert app.ask("bpy.context.preferences.active_section") == "ADDONS"
-    picture("preferences.png", app.ask("probes.last_window()"))
+    left, top, width, height = app.ask("probes.last_window()")
+    screen.scroll(left + width // 2, top + height // 2, 9)
+    picture("preferences.png", (left, top, width, height))
     app.ask("probes.close_other_windows()")

@@ -24,11 +24,13 @@ def finished(app, sidebar, viewport):
     return app
 
 
-def test_the_tab_shows_a_prompt_and_a_button(sidebar, picture):
+def test_the_tab_shows_a_prompt_and_a_button(sidebar, viewport, picture):
     sidebar.find("maquette.prompt")
     sidebar.find("maquette.generate")
 
-    picture("sidebar.png", sidebar.rectangle)
+    viewport.point()  # Away from buttons, whose tooltips cover others.
+    left, top, width, _ = sidebar.rectangle
+    picture("sidebar.png", (left, top, width, 450))
 
 
 def test_a_typed_prompt_becomes_a_textured_object(app, sidebar, viewport, picture):
@@ -46,6 +48,7 @@ def test_a_typed_prompt_becomes_a_textured_object(app, sidebar, viewport, pictur
     sidebar.click("maquette.show_colors")
     assert app.ask("probes.area('VIEW_3D').spaces[0].shading.color_type") == "TEXTURE"
     viewport.press("KP_Decimal")
+    viewport.zoom_out()
     picture("first-mesh.png", viewport.rectangle)
 
 

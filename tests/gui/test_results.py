@@ -35,6 +35,7 @@ def test_variants_stand_in_a_collection_and_one_can_be_kept(app, sidebar, viewpo
     assert len(names) == 4
     assert app.ask("list(probes.variants().values())") == [4]
     viewport.press("Home")
+    viewport.zoom_out()
     picture("variants.png", viewport.rectangle)
 
     sidebar.click("maquette.variant_keep_only")
@@ -47,7 +48,7 @@ def test_variants_stand_in_a_collection_and_one_can_be_kept(app, sidebar, viewpo
 def test_a_result_is_saved_to_the_asset_browser(generated, screen, sidebar, viewport, picture):
     generated.ask("probes.show('ASSETS', 'DOPESHEET_EDITOR')")
     sidebar.click("maquette.asset_save")
-    picture("asset-dialog.png", viewport.rectangle)
+    picture("asset-dialog.png")
     assert generated.ask(f"bpy.data.objects[{NAME!r}].asset_data") is None
 
     screen.press("Return")
@@ -80,4 +81,5 @@ def test_a_result_is_made_again_after_reopening_the_file(
     assert generated.ask(f"bpy.data.objects[{NAME!r}].location.x") == pytest.approx(1.5)
     assert generated.ask(f"probes.corners({NAME!r})") == pytest.approx(before, abs=1e-5)
     viewport.press("KP_Decimal")
+    viewport.zoom_out()
     picture("regenerated.png", viewport.rectangle)

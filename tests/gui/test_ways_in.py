@@ -56,8 +56,7 @@ def test_the_add_menu_has_an_entry(app, screen, viewport, picture):
 def reference(app, viewport, tmp_path):
     """Return Blender with a reference image in the middle of the viewport."""
     viewport.press("a", "Delete")
-    colors = [[0.8, 0.1, 0.1], [0.1, 0.2, 0.8]]
-    app.ask(f"probes.reference_image({str(tmp_path / 'reference.png')!r}, {colors})")
+    app.ask(f"probes.reference_image({str(tmp_path / 'reference.png')!r})")
     return app
 
 

@@ -146,23 +146,32 @@ def texture(name: str):
     return None
 
 
-def reference_image(path: str, colors: list[list[float]]) -> None:
-    """Add a reference image as an artist has it: an empty that shows a file."""
-    size = 64
+def reference_image(path: str, size: int = 96) -> None:
+    """Add a reference image as an artist has it: an empty that shows a file, here a mushroom."""
     image = bpy.data.images.new("reference", size, size)
-    left, right = ([*color, 1.0] * (size // 2) for color in colors)
-    image.pixels[:] = (left + right) * size
+    places = [(2 * (i % size) / size - 1, 2 * (i // size) / size - 1) for i in range(size * size)]
+    image.pixels[:] = [value for place in places for value in _mushroom(*place)]
     image.filepath_raw, image.file_format = path, "PNG"
     image.save()
     bpy.data.images.remove(image)
     with bpy.context.temp_override(window=window()):
         empty = bpy.data.objects.new("Reference", None)
-        empty.empty_display_type, empty.empty_display_size = "IMAGE", 3.0
+        empty.empty_display_type, empty.empty_display_size = "IMAGE", 6.0
+        empty.rotation_euler = (1.4, 0.0, 0.6)  # Towards the viewport of a new file.
         empty.data = bpy.data.images.load(path)
         bpy.context.scene.collection.objects.link(empty)
         bpy.context.view_layer.update()
         empty.select_set(True)
         bpy.context.view_layer.objects.active = empty
+
+
+def _mushroom(x: float, y: float) -> tuple[float, float, float, float]:
+    """Return the color at a place in [-1, 1]²."""
+    if y > -0.05 and (x / 0.75) ** 2 + ((y + 0.05) / 0.7) ** 2 < 1.0:
+        return (0.75, 0.08, 0.06, 1.0)
+    if -0.75 < y <= -0.05 and abs(x) < 0.22 - 0.1 * y:
+        return (0.9, 0.86, 0.78, 1.0)
+    return (0.35, 0.4, 0.45, 1.0)
 
 
 def active() -> str:

@@ -36,6 +36,11 @@ class Viewport:
         self._screen.move(*self.middle)
         self._app.settle()
 
+    def zoom_out(self) -> None:
+        """Turn the wheel until what was framed has some room around it."""
+        self._screen.scroll(*self.middle, 4)
+        self._app.settle()
+
     def show_textures(self) -> None:
         """Show base color images, which Solid shading does not by itself."""
         self._app.ask("setattr(probes.area('VIEW_3D').spaces[0].shading, 'color_type', 'TEXTURE')")
