@@ -64,6 +64,7 @@ def main() -> None:
             ("large_mesh", lambda: _stalls(app, sidebar, 1, LARGE)),
             ("cancel", lambda: _cancels(app, sidebar)),
             ("endurance", lambda: _endurance(app, screen, arguments.cycles)),
+            ("quit", lambda: _quit(app, screen)),
         ):
             results[name] = measure()
             sys.stdout.write(f"{name}: {results[name]}\n")
@@ -196,6 +197,19 @@ def _endurance(app: Application, screen: Screen, cycles: int) -> dict[str, objec
         "memory_mib_every_20": [round(each / 2**20) for each in memory[::20]],
         "growth_percent": round(100.0 * (after / before - 1.0), 2),
     }
+
+
+def _quit(app: Application, screen: Screen) -> dict[str, float]:
+    """Quit in the middle of a run: how long it takes until the process has ended, and how."""
+    viewport = Viewport(app, screen)
+    _choose(app, "steps=1024")
+    app.ask(f"bpy.ops.wm.save_as_mainfile(filepath={str(app.profile / 'quit.blend')!r})")
+    app.ask("probes.run('maquette.generate')")
+    app.wait_until("bpy.context.window_manager.maquette.fraction > 0.02", RUN_SECONDS)
+    viewport.point()
+    screen.press("ctrl+q")
+    status, seconds = app.wait_for_end(60.0)
+    return {"status": status, "seconds": round(seconds, 2)}
 
 
 def _resident_bytes(process_id: int) -> int:

@@ -128,16 +128,33 @@ def test_a_greyed_button_does_nothing_and_says_why(app, sidebar):
     assert "prompt" in app.ask("probes.window().scene.maquette.hindrance")
 
 
-def test_a_result_waits_while_the_user_edits_a_mesh(app, sidebar, viewport):
-    viewport.press("Tab")
-    assert app.ask("bpy.context.mode") == "EDIT_MESH"
+@pytest.mark.parametrize("mode", ["EDIT", "SCULPT"])
+def test_a_result_waits_until_object_mode(app, sidebar, mode):
+    app.ask(f"probes.run('object.mode_set', mode={mode!r})")
     app.ask(DRAFT)
     sidebar.click("maquette.generate")
     app.wait_until("'Object Mode' in bpy.context.window_manager.maquette.stage", RUN_SECONDS)
     assert app.ask("probes.objects()") == []
 
-    viewport.press("Tab")
+    app.ask("probes.run('object.mode_set', mode='OBJECT')")
     app.wait_until("probes.last_job() == 'DONE'")
 
     assert app.ask("probes.objects()") == [NAME]
     assert app.ask("len(bpy.data.objects['Cube'].data.vertices)") == 8
+
+
+def test_a_result_waits_until_a_render_has_ended(app, screen, sidebar, viewport):
+    app.ask("bpy.context.preferences.view.render_display_type = 'NONE'")
+    app.ask("probes.render_for_long()")
+    app.ask(DRAFT)
+    sidebar.find("maquette.generate")
+    viewport.press("F12")
+    app.wait_until("bpy.app.is_job_running('RENDER')")
+    sidebar.click("maquette.generate")
+    app.wait_until("'render' in bpy.context.window_manager.maquette.stage", RUN_SECONDS)
+    assert app.ask("probes.objects()") == []
+
+    viewport.press("Escape")
+    app.wait_until("probes.last_job() == 'DONE'")
+
+    assert app.ask("probes.objects()") == [NAME]

@@ -217,3 +217,13 @@ def run(name: str, **options) -> None:
     category, _, verb = name.partition(".")
     with bpy.context.temp_override(window=window()):
         getattr(getattr(bpy.ops, category), verb)("INVOKE_DEFAULT", **options)
+
+
+def render_for_long() -> None:
+    """Set the scene up so that a render takes minutes and little memory."""
+    scene = window().scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_adaptive_sampling = 100_000, False
+    scene.cycles.use_denoising = False  # Debian builds Blender without it.
+    scene.render.resolution_x = scene.render.resolution_y = 64
+    scene.render.threads_mode, scene.render.threads = "FIXED", 1
