@@ -107,7 +107,10 @@ def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakePipeline:
     fake = FakePipeline()
     monkeypatch.setitem(sys.modules, fake.__name__, fake)
     monkeypatch.setattr(maquette.core, "pipeline", fake, raising=False)
-    monkeypatch.setattr(packs, "directory_of", lambda *_: tmp_path)
+    # A folder of its own: the worker reads every file in it, while tests write beside it.
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    monkeypatch.setattr(packs, "directory_of", lambda *_: pack)
     return fake
 
 
