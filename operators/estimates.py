@@ -29,7 +29,6 @@ from . import events, jobs, memory, packs, properties, status, user_files
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "run_times.json"
-INTERVAL = 0.5  # Seconds between two looks at the countdown.
 
 
 @dataclass(slots=True)
@@ -159,8 +158,6 @@ def _on_started(entry) -> None:
     left = TimeLeft(plan, spec.request.count)
     _session.run = _Run(entry.job_id, spec.request, left, time.monotonic())
     _show_left()
-    if not bpy.app.background and not bpy.app.timers.is_registered(_count_down):
-        bpy.app.timers.register(_count_down, first_interval=INTERVAL, persistent=True)
 
 
 def _on_progressed(entry) -> None:
@@ -173,7 +170,6 @@ def _on_progressed(entry) -> None:
             _session.start_seconds = run.ready - run.started
         _session.has_started = True
     run.left.progress(entry.fraction)
-    _show_left()
 
 
 def _show_left() -> None:
@@ -181,12 +177,10 @@ def _show_left() -> None:
     status.current().seconds_left = status.UNKNOWN_TIME if seconds is None else seconds
 
 
-def _count_down() -> float | None:
-    """Let the seconds pass while no stage is reported; a timer that ends with the run."""
-    if _session.run is None:
-        return None
-    _show_left()
-    return INTERVAL
+def _on_shown() -> None:
+    """Let the seconds pass, also while no stage is reported."""
+    if _session.run is not None:
+        _show_left()
 
 
 def _on_landed(_context, _objects, spec, results) -> None:
@@ -254,6 +248,7 @@ def _begin() -> None:
 _LISTENERS = (
     (events.started, _on_started),
     (events.progressed, _on_progressed),
+    (events.shown, _on_shown),
     (events.landed, _on_landed),
     (events.ended, _on_ended),
     (events.settings_changed, _on_settings_changed),
@@ -280,8 +275,7 @@ def register() -> None:
 def unregister() -> None:
     """Stop listening."""
     bpy.msgbus.clear_by_owner(_owner)
-    for timer in (_begin, _count_down):
-        if bpy.app.timers.is_registered(timer):
-            bpy.app.timers.unregister(timer)
+    if bpy.app.timers.is_registered(_begin):
+        bpy.app.timers.unregister(_begin)
     for callbacks, callback in _LISTENERS:
         callbacks.remove(callback)

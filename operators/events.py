@@ -19,7 +19,10 @@ started: list[Callable] = []
 """(job): a job's worker has been started. `job` is its MaquetteJob, not to be kept."""
 
 progressed: list[Callable] = []
-"""(job): stage and fraction have moved; at most once per tick of the timer."""
+"""(job): stage and fraction have moved; at most once per drawing."""
+
+shown: list[Callable] = []
+"""(): what is running is about to be drawn; also while no stage moves."""
 
 wants_preview: list[Callable[[], bool]] = []
 """(): whether the run that starts now should make previews; one yes is enough."""

@@ -10,7 +10,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from .. import status
-from . import host, landing, pump, queue
+from . import host, landing, pace, pump, queue
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ def unregister() -> None:
     if bpy.context.window_manager is not None:  # It is when Blender ends.
         _empty_list()
     atexit.unregister(stop)
+    pace.reset()
     for timer in (pump.tick, host.redraw):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)

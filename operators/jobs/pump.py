@@ -12,7 +12,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from ...core.errors import CancelledError
 from ...core.worker import Done, Failed, Preview, Progress, Variant, Worker
 from .. import events, messages, report, stages, status
-from . import host, landing, queue
+from . import host, landing, pace, queue
 from .queue import Job
 from .task import Task
 
@@ -50,12 +50,37 @@ def tick() -> float | None:
         except Exception as error:  # noqa: BLE001 - told to the user as a bug, and logged
             _give_up(job, error)
     _start_next()
-    _show_summary()
-    host.redraw()
+    # Every property that is written has the window drawn, so that nothing is, in between.
+    if pace.is_due():
+        _show()
     if queue.live:
         return INTERVAL
     host.settle()
     return None
+
+
+def _show() -> None:
+    for job in queue.live:
+        _show_news(job)
+    _show_summary()
+    events.call(events.shown)
+    host.redraw()
+    if host.has_event_loop():
+        pace.measure()
+
+
+def _show_news(job: Job) -> None:
+    """Show what the worker last said."""
+    entry = status.entry_of(status.current(), job.job_id)
+    progress, previews = job.progress, tuple(job.previews.values())
+    job.progress = None
+    job.previews.clear()
+    if entry is not None and progress is not None:
+        entry.stage, entry.fraction = stages.in_words(progress.stage), progress.fraction
+        status.show_progress(status.current(), entry.stage, progress.fraction)
+        events.call(events.progressed, entry)
+    for preview in previews if entry is not None else ():
+        events.call(events.previewed, entry, preview)
 
 
 def _advance(job: Job) -> bool:
@@ -68,9 +93,6 @@ def _advance(job: Job) -> bool:
 
 
 def _read_messages(job: Job) -> None:
-    entry = status.entry_of(status.current(), job.job_id)
-    progress: Progress | None = None
-    preview: Preview | None = None
     while (message := job.worker.poll()) is not None:
         match message:
             case Done():
@@ -80,18 +102,11 @@ def _read_messages(job: Job) -> None:
             case _ if job.is_cancelled:
                 continue
             case Progress():
-                progress = message
-            case Preview():
-                preview = message
+                job.progress, job.stage = message, message.stage
+            case Preview(preview):
+                job.previews[preview.index] = preview
             case Variant(result):
                 job.results.append(result)
-    if entry is not None and progress is not None:
-        job.stage = progress.stage
-        entry.stage, entry.fraction = stages.in_words(progress.stage), progress.fraction
-        status.show_progress(status.current(), entry.stage, progress.fraction)
-        events.call(events.progressed, entry)
-    if entry is not None and preview is not None:
-        events.call(events.previewed, entry, preview.preview)
 
 
 def _leave_to_itself(job: Job) -> None:
@@ -115,6 +130,7 @@ def _start_next() -> None:
     is_previewed = any(wanted() for wanted in events.wants_preview)
     job.worker = Worker.with_previews(task) if is_previewed else Worker(task)
     job.worker.start()
+    pace.reset()
     shown = status.current()
     shown.fraction, shown.seconds_left = 0.0, status.UNKNOWN_TIME
     if entry := status.entry_of(shown, job.job_id):
@@ -132,6 +148,9 @@ def _give_up(job: Job, error: Exception) -> None:
 
 
 def _end(job: Job) -> None:
+    if job.is_cancelled:
+        _show_news(job)  # The preview that it leaves is the latest one.
+    pace.reset()
     queue.live.remove(job)
     shown = status.current()
     was_stopped = job.is_cancelled or isinstance(job.error, CancelledError)

@@ -15,8 +15,8 @@ from pathlib import Path
 from bpy.app.translations import pgettext_iface as iface_
 
 from ...core.errors import CancelledError
-from ...core.mesh import GenerationResult
-from ...core.worker import Worker
+from ...core.mesh import GenerationResult, PreviewMesh
+from ...core.worker import Progress, Worker
 from .. import engine, packs, status
 from .spec import JobSpec
 
@@ -34,6 +34,10 @@ class Job:
     """None while the job waits."""
     stage: str = ""
     """Of the worker, for the report of a failure."""
+    progress: Progress | None = None
+    """What the worker last said, as long as it is not shown."""
+    previews: dict[int, PreviewMesh] = field(default_factory=dict)
+    """The latest of each variant, likewise, by its index."""
     results: list[GenerationResult] = field(default_factory=list)
     has_worked: bool = False
     """Whether the worker has nothing more to say."""

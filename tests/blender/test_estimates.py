@@ -11,7 +11,7 @@ import bpy
 import pytest
 from maquette.core.config import GenerationRequest, SamplerChanges
 from maquette.core.experience import Experience
-from maquette.operators import estimates
+from maquette.operators import estimates, events
 
 STAGES = {
     "load": 2.0,
@@ -219,7 +219,7 @@ def test_a_run_cut_off_by_another_file_is_forgotten(pipeline, make_timed, make_g
 
     bpy.ops.wm.read_homefile(use_empty=True)
 
-    assert estimates._count_down() is None
+    events.call(events.shown)
     assert status().seconds_left == -1.0
 
 
