@@ -18,6 +18,12 @@ def _newest():
     return jobs[-1] if jobs else None
 
 
+def clear() -> None:
+    """Remove every object, so that what is drawn is what was made last."""
+    bpy.data.batch_remove(list(bpy.data.objects))
+    bpy.data.orphans_purge(do_recursive=True)
+
+
 class Ticks:
     """Notes when it is called, which is every 5 ms as long as nothing holds Blender up."""
 

@@ -2,7 +2,8 @@
 """How the real application feels while the starter pack generates: stalls, cancelling, endurance.
 
 Without a GPU the viewport is drawn by the processor, on which everything else waits; compare with
-`redraws_alone`, and see `longest_of_our_own_ms` for what Maquette itself takes.
+`redraws_alone` and `blenders_own_mesh`, and see `longest_of_our_own_ms` for what Maquette itself
+takes.
 
 Usage: tools/gui_blender.sh python -m maquette.benchmarks.gui_responsiveness [--save]
 """
@@ -59,11 +60,15 @@ def main() -> None:
         for name, measure in (
             ("idle", lambda: _idle(app)),
             ("redraws_alone", lambda: _redraws(app)),
+            ("blenders_own_mesh", lambda: _own_mesh(app)),
             ("first_run", lambda: _stalls(app, sidebar, 1)),
             ("warm_runs", lambda: _stalls(app, sidebar, arguments.runs)),
             ("large_mesh", lambda: _stalls(app, sidebar, 1, LARGE)),
             ("cancel", lambda: _cancels(app, sidebar)),
-            ("endurance", lambda: _endurance(app, screen, arguments.cycles)),
+            *(
+                [("endurance", lambda: _endurance(app, screen, arguments.cycles))]
+                * bool(arguments.cycles)
+            ),
             ("quit", lambda: _quit(app, screen)),
         ):
             results[name] = measure()
@@ -113,12 +118,25 @@ def _redraws(app: Application) -> dict[str, object]:
         app.ask("redraws.stop()")
 
 
+def _own_mesh(app: Application) -> dict[str, object]:
+    """How long the window stands still when Blender adds a mesh of 200,000 triangles itself."""
+    gaps = []
+    for _ in range(3):
+        app.ask("ticks = Ticks()")
+        app.ask("bpy.ops.mesh.primitive_grid_add(x_subdivisions=316, y_subdivisions=316)")
+        time.sleep(2.0)
+        gaps += app.ask("ticks.stop()")
+        app.ask("clear()")
+    return _summary(gaps)
+
+
 def _stalls(app: Application, sidebar: Panel, runs: int, settings: str = "") -> dict[str, object]:
     """Generate, and tell the gaps in which the result came in from all others."""
     _choose(app, settings)
     app.ask("own.longest = 0.0")
     gaps = []
     for _ in range(runs):
+        app.ask("clear()")  # Each finds the same scene.
         sidebar.find("maquette.generate")
         known = app.ask("len(bpy.context.window_manager.maquette.jobs)")
         app.ask("ticks = Ticks()")

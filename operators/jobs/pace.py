@@ -11,7 +11,7 @@ import time
 
 import bpy
 
-REST = 12.0
+REST = 20.0
 """So many times as long as one drawing took, nothing is drawn: 99 of 100 5 ms ticks are free."""
 MAX_PAUSE = 2.0  # Seconds. Nobody believes in a bar that stands still for longer.
 
