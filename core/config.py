@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, get_args
 
 from .errors import ImageInputError, InvalidRequestError
 
@@ -22,12 +22,19 @@ MAX_STEPS = 1024
 MAX_COUNT = 64
 MAX_LIKE_SEEDS = 32
 MAX_TEXTURE_SIZE = 8192
+MAX_TRIANGLES = 10_000_000
+MIN_TRIANGLES = 100
+"""Fewer cannot show what the prompt named."""
+MAX_LODS = 4
 MIN_TARGET_SIZE, MAX_TARGET_SIZE = 1e-4, 1e4
 MAX_SEED = 2**31 - 1
 """Blender integer properties are signed 32-bit, so a larger seed could not be stored."""
 
 SamplerName = Literal["heun", "dpmpp_2m", "unipc_2"]
 Convention = Literal["openai", "diffusers"]
+Symmetry = Literal["none", "x"]
+Collision = Literal["none", "box", "convex"]
+Shading = Literal["flat", "smooth", "auto"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +152,40 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceConfig:
+    """What becomes of the surface that the field gives; the defaults keep it as it is."""
+
+    triangles: int = 0
+    """At most so many triangles; 0, or more than there are, keeps every one."""
+    symmetry: Symmetry = "none"
+    """`x` mirrors the half with more surface at x = 0, which parts left from right in Blender."""
+    shading: Shading = "smooth"
+    """`flat` shows the faces, `smooth` rounds them, `auto` rounds all but sharp edges."""
+    normal_map: bool = False
+    """Whether to bake the detail that the budget took away into a tangent-space normal map."""
+    occlusion_map: bool = False
+    """Whether to bake how much of the sky each place sees."""
+    speck_share: float | None = None
+    """Loose parts below this share of the largest one's volume are dropped; None asks the pack."""
+    num_lods: int = 0
+    """Further meshes, each with half the triangles of the one before, on the same texture."""
+    collision: Collision = "none"
+    """A simple closed mesh around the result, for physics: a box or a convex hull."""
+
+    def __post_init__(self) -> None:
+        if self.triangles != 0:
+            _require_int("triangles", self.triangles, MIN_TRIANGLES, MAX_TRIANGLES)
+        _require_one_of("symmetry", self.symmetry, get_args(Symmetry))
+        _require_one_of("shading", self.shading, get_args(Shading))
+        _require_bool("normal map", self.normal_map)
+        _require_bool("occlusion map", self.occlusion_map)
+        if self.speck_share is not None:
+            _require_finite("speck share", self.speck_share, 0.0, 1.0)
+        _require_int("levels of detail", self.num_lods, 0, MAX_LODS)
+        _require_one_of("collision", self.collision, get_args(Collision))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """One prompt or picture, and everything that decides what comes out of it."""
 
@@ -166,6 +207,7 @@ class GenerationRequest:
     """Pixels per side of the baked base colour; 0 leaves only the colour attribute."""
     target_size: float = 1.0
     """Largest dimension of the result in metres."""
+    surface: SurfaceConfig = field(default_factory=SurfaceConfig)
     reserved_cores: int = 0
     """Physical cores left to the rest of the program, such as Blender's window."""
     device: str = "auto"
@@ -208,6 +250,17 @@ def _require_prompt(prompt: str) -> None:
             raise InvalidRequestError(
                 f"the prompt contains the unprintable character {character!r}: delete it"
             )
+
+
+def _require_one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        raise InvalidRequestError(f"{name} must be {listed}, got {value!r}")
+
+
+def _require_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidRequestError(f"{name} must be True or False, got {value!r}")
 
 
 def _require_int(name: str, value: int, low: int, high: int) -> None:

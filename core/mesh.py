@@ -7,9 +7,12 @@ Axes are Blender's: right-handed, Z up, the front of the object faces -Y. Length
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .config import Shading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +51,12 @@ class MeshData:
     vertex_colors: NDArray[np.float32]
     """Linear Rec.709 RGB in [0, 1] (Blender's colour attribute convention), [V, 3]."""
     texture: TextureData | None = None
+    shading: Shading = "smooth"
+    """How its faces are to be shaded; the normals are those of smooth shading in any case."""
 
     def __post_init__(self) -> None:
+        if self.shading not in get_args(Shading):
+            raise ValueError(f"expected one of {get_args(Shading)}, got {self.shading!r}")
         num_vertices = len(self.vertices)
         for name in ("vertices", "normals", "vertex_colors"):
             values = getattr(self, name)
@@ -57,15 +64,36 @@ class MeshData:
                 raise ValueError(f"expected float32 [V, 3] {name}, got {values.shape}")
             if not np.isfinite(values).all():
                 raise ValueError(f"{name} contain values that are not numbers")
-        if self.faces.shape != (len(self.faces), 3) or self.faces.dtype != np.int32:
-            raise ValueError(f"expected int32 [F, 3] faces, got {self.faces.shape}")
-        # foreach_set trusts its arrays: a wrong index crashes Blender or passes silently.
-        if self.faces.size and not 0 <= self.faces.min() <= self.faces.max() < num_vertices:
-            raise ValueError(f"faces point outside the {num_vertices} vertices")
+        _require_faces(self.faces, num_vertices)
         if self.texture is not None and len(self.texture.corner_uvs) != len(self.faces):
             raise ValueError(
                 f"{len(self.texture.corner_uvs)} UV triangles for {len(self.faces)} faces"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HullData:
+    """A simple closed mesh around another, in the same place, for physics to collide with."""
+
+    vertices: NDArray[np.float32]
+    """Positions in metres, [V, 3]."""
+    faces: NDArray[np.int32]
+    """Vertex indices, counter-clockwise seen from outside, [F, 3]."""
+
+    def __post_init__(self) -> None:
+        if self.vertices.shape != (len(self.vertices), 3) or self.vertices.dtype != np.float32:
+            raise ValueError(f"expected float32 [V, 3] vertices, got {self.vertices.shape}")
+        if not np.isfinite(self.vertices).all():
+            raise ValueError("vertices contain values that are not numbers")
+        _require_faces(self.faces, len(self.vertices))
+
+
+def _require_faces(faces: NDArray[np.int32], num_vertices: int) -> None:
+    if faces.shape != (len(faces), 3) or faces.dtype != np.int32:
+        raise ValueError(f"expected int32 [F, 3] faces, got {faces.shape}")
+    # foreach_set trusts its arrays: a wrong index crashes Blender or passes silently.
+    if faces.size and not 0 <= faces.min() <= faces.max() < num_vertices:
+        raise ValueError(f"faces point outside the {num_vertices} vertices")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +124,9 @@ class GenerationResult:
     """Wall seconds by stage, in the order the stages ran."""
     warnings: tuple[str, ...] = field(default=())
     """Sentences for the user, such as words that the pack does not know."""
+    lods: tuple[MeshData, ...] = ()
+    """Coarser meshes of the same object on the same texture, each with half the triangles."""
+    collision: HullData | None = None
     thumbnail: NDArray[np.uint8] | None = None
     """A picture of the mesh: sRGB, straight alpha, first row at the bottom, [S, S, 4]."""
 

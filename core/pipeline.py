@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .checkpoint.pack_layout import read_layout
-from .config import GenerationRequest, Likeness, SamplerConfig
+from .config import GenerationRequest, Likeness, SamplerConfig, SurfaceConfig
 from .device import (
     choose_device,
     choose_dtype,
@@ -179,9 +179,17 @@ def _record(
             # As used, which for a native pack on a CPU is always fp32.
             "precision": _PRECISION_NAMES[prior.latent_in.weight.dtype],
         }
+        | _surface_settings(request.surface)
         | _likeness_settings(request.like),
         version=VERSION,
     )
+
+
+def _surface_settings(surface: SurfaceConfig) -> dict[str, str | int | float]:
+    settings = asdict(surface)
+    if surface.speck_share is None:
+        del settings["speck_share"]  # The pack's own, which its hash stands for.
+    return settings
 
 
 def _likeness_settings(like: Likeness | None) -> dict[str, str | int | float]:

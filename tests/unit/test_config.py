@@ -13,6 +13,7 @@ from maquette.core.config import (
     ReferenceImage,
     SamplerChanges,
     SamplerConfig,
+    SurfaceConfig,
 )
 from maquette.core.errors import ImageInputError, InvalidRequestError
 
@@ -79,6 +80,44 @@ def test_a_setting_out_of_range_is_named_with_its_value(setting: str, value: Any
 def test_a_sampler_setting_out_of_range_is_refused(setting: str, value: Any) -> None:
     with pytest.raises(InvalidRequestError, match=str(value)):
         SamplerConfig(**{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("triangles", -1),
+        ("triangles", 99),
+        ("triangles", 1e5),
+        ("triangles", True),
+        ("symmetry", "y"),
+        ("symmetry", None),
+        ("shading", "rough"),
+        ("normal_map", 1),
+        ("occlusion_map", "yes"),
+        ("speck_share", 1.5),
+        ("speck_share", math.nan),
+        ("num_lods", 5),
+        ("num_lods", -1),
+        ("collision", "mesh"),
+    ],
+)
+def test_a_surface_setting_out_of_range_is_refused(setting: str, value: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=str(value)):
+        SurfaceConfig(**{setting: value})
+
+
+def test_a_choice_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(InvalidRequestError, match="shading must be flat, smooth or auto"):
+        SurfaceConfig(shading="rough")  # type: ignore[arg-type]
+
+
+def test_by_default_the_surface_stays_as_it_is() -> None:
+    surface = GenerationRequest(prompt="a chair").surface
+
+    assert surface == SurfaceConfig(
+        triangles=0, symmetry="none", shading="smooth", num_lods=0, collision="none"
+    )
+    assert not surface.normal_map and not surface.occlusion_map and surface.speck_share is None
 
 
 def test_the_noise_range_must_be_a_range() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maquette.core.mesh import MeshData, TextureData
+from maquette.core.mesh import HullData, MeshData, TextureData
 
 
 def _tetrahedron(**changes: Any) -> MeshData:
@@ -52,3 +52,19 @@ def test_a_texture_is_square_rgba() -> None:
             corner_uvs=np.zeros((1, 3, 2), np.float32),
             num_islands=1,
         )
+
+
+def test_a_way_of_shading_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="rough"):
+        _tetrahedron(shading="rough")
+
+
+def test_a_hull_checks_its_arrays_as_a_mesh_does() -> None:
+    mesh = _tetrahedron()
+    assert HullData(vertices=mesh.vertices, faces=mesh.faces).faces.shape == (4, 3)
+    with pytest.raises(ValueError, match="outside the 4 vertices"):
+        HullData(vertices=mesh.vertices, faces=mesh.faces + 1)
+    with pytest.raises(ValueError, match="not numbers"):
+        HullData(vertices=mesh.vertices * np.float32(np.nan), faces=mesh.faces)
+    with pytest.raises(ValueError, match="float32"):
+        HullData(vertices=mesh.vertices.astype(np.float64), faces=mesh.faces)
