@@ -16,8 +16,24 @@ from .config import Shading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MapImage:
+    """An image of a material that is no colour: its bytes mean what they say (Non-Color)."""
+
+    pixels: NDArray[np.uint8]
+    """First row at the bottom (v = 0), [S, S, C]: three channels, or one of grey."""
+    png: bytes = field(default=b"", repr=False)
+    """The pixels as a PNG file; empty if nobody encoded them."""
+
+    def __post_init__(self) -> None:
+        size = len(self.pixels)
+        is_square = self.pixels.ndim == 3 and self.pixels.shape[:2] == (size, size)
+        if not is_square or self.pixels.shape[2] not in (1, 3) or self.pixels.dtype != np.uint8:
+            raise ValueError(f"expected uint8 [S, S, 1 or 3], got {self.pixels.shape}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextureData:
-    """A base colour image and where each face corner lies on it."""
+    """The images of a material and where each face corner lies on them."""
 
     pixels: NDArray[np.uint8]
     """sRGB-encoded RGBA, alpha 255, first row at the bottom (v = 0), [S, S, 4]."""
@@ -27,6 +43,10 @@ class TextureData:
     """Number of UV islands."""
     png: bytes = field(default=b"", repr=False)
     """The pixels as a PNG file, so that nobody encodes them while a user waits; empty if not."""
+    normal: MapImage | None = None
+    """Tangent-space normals, +X along u, +Y along v (OpenGL, as Blender and glTF), MikkTSpace."""
+    occlusion: MapImage | None = None
+    """Share of the hemisphere above the surface that is open, 255 for all of it, one channel."""
 
     def __post_init__(self) -> None:
         size = len(self.pixels)
@@ -36,6 +56,11 @@ class TextureData:
             raise ValueError(f"expected [F, 3, 2] UVs, got {self.corner_uvs.shape}")
         if not np.isfinite(self.corner_uvs).all():
             raise ValueError("UVs contain values that are not numbers")
+        for name, image, channels in (("normal", self.normal, 3), ("occlusion", self.occlusion, 1)):
+            if image is not None and image.pixels.shape != (size, size, channels):
+                raise ValueError(
+                    f"expected [{size}, {size}, {channels}] {name}, got {image.pixels.shape}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +78,8 @@ class MeshData:
     texture: TextureData | None = None
     shading: Shading = "smooth"
     """How its faces are to be shaded; the normals are those of smooth shading in any case."""
+    has_field_normals: bool = False
+    """Whether smooth shading is to show `normals`, which are the field's, and not Blender's own."""
 
     def __post_init__(self) -> None:
         if self.shading not in get_args(Shading):

@@ -22,6 +22,9 @@ from .unwrap import Unwrapping
 FieldColor = Callable[[Tensor], Tensor]
 """Points [P, 3] in [-1, 1]^3 to sRGB-encoded colours [P, 3] in [0, 1]."""
 
+Projection = Callable[[Tensor], Tensor]
+"""Points [P, 3] near a surface to points on it, [P, 3]; those too far off stay where they are."""
+
 _BLOCK = 8
 """Texels per side of the blocks in which the space far from islands is filled."""
 
@@ -38,6 +41,7 @@ def bake_texture(
     size: int,
     *,
     device: torch.device,
+    project: Projection | None = None,
     chunk_size: int | None = None,
     check: Check = ignore,
     on_progress: Callable[[float], None] = ignore_fraction,
@@ -51,6 +55,7 @@ def bake_texture(
         unwrapping: where the faces lie on the image.
         size: texels per side.
         device: where the field takes its points.
+        project: moves points of the mesh onto the surface of the field, where they differ.
         chunk_size: points per query of the field.
         check: called before each query; may raise to stop.
         on_progress: called with the fraction done.
@@ -68,6 +73,8 @@ def bake_texture(
         # A border texel may lie a little outside the box, where the field was never trained.
         points = torch.from_numpy(texels.positions[part].clip(-1.0, 1.0)).to(device)
         with torch.no_grad():
+            if project is not None:
+                points = project(points).clamp(-1.0, 1.0)
             values = color(points).float().cpu().numpy()
         if not np.isfinite(values).all():
             raise NonFiniteError("the colour of the surface")

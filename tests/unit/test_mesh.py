@@ -68,3 +68,25 @@ def test_a_hull_checks_its_arrays_as_a_mesh_does() -> None:
         HullData(vertices=mesh.vertices * np.float32(np.nan), faces=mesh.faces)
     with pytest.raises(ValueError, match="float32"):
         HullData(vertices=mesh.vertices.astype(np.float64), faces=mesh.faces)
+
+
+def test_maps_are_of_the_size_of_the_base_color() -> None:
+    arrays: dict[str, Any] = {
+        "pixels": np.zeros((4, 4, 4), np.uint8),
+        "corner_uvs": np.zeros((1, 3, 2), np.float32),
+        "num_islands": 1,
+    }
+    color, gray = (MapImage(pixels=np.zeros((4, 4, channels), np.uint8)) for channels in (3, 1))
+
+    TextureData(**arrays, normal=color, occlusion=gray)
+
+    with pytest.raises(ValueError, match=r"expected \[4, 4, 1\] occlusion"):
+        TextureData(**arrays, occlusion=color)
+    with pytest.raises(ValueError, match=r"expected \[4, 4, 3\] normal"):
+        TextureData(**arrays, normal=MapImage(pixels=np.zeros((8, 8, 3), np.uint8)))
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 3), (4, 4, 2), (4, 4)])
+def test_a_map_is_square_with_one_or_three_channels(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        MapImage(pixels=np.zeros(shape, np.uint8))
