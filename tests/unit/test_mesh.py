@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maquette.core.mesh import HullData, MeshData, TextureData
+from maquette.core.mesh import HullData, MapImage, MeshData, TextureData
 
 
 def _tetrahedron(**changes: Any) -> MeshData:
