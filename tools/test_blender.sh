@@ -4,6 +4,7 @@
 #
 # FOLDER is the main virtual environment; it runs all tests on the Blenders of its own Python.
 # Blenders of the other Python get a small environment without torch, and the tests that need none.
+# Two run at a time, since bpy mostly keeps one core busy; each one's output comes in one piece.
 # With MAQUETTE_REQUIRE_ALL=1 a Python that is not on this machine is a failure.
 set -euo pipefail
 shopt -s inherit_errexit  # A failed installation inside $(...) ends the script too.
@@ -16,6 +17,8 @@ versions_3_13=(5.2.3)
 main_minor=$("$main/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 pip_options=(--disable-pip-version-check install -qq)
 summary=() failed=0
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 
 bpy_folder() {  # bpy_folder PYTHON VERSION: print what to add to the path, installing it if need be
   local folder=$PWD/.venvs/bpy-$2
@@ -46,17 +49,27 @@ light_environment() {  # light_environment PYTHON MINOR: print its Python, makin
   echo "$folder/bin/python"
 }
 
-run() {  # run PYTHON VERSION [PYTEST OPTION ...]
-  local python=$1 version=$2 folder outcome=passed
+start() {  # start PYTHON VERSION [PYTEST OPTION ...]: begin the tests, when there is a free place
+  local python=$1 version=$2 folder
   shift 2
   folder=$(bpy_folder "$python" "$version")
-  echo "── Blender $version ──"
-  MAQUETTE_EXPECT_BPY=$version PYTHONPATH=$folder "$python" -m pytest tests/blender -q "$@" || {
-    outcome=FAILED failed=1
-  }
-  summary+=("Blender $version: $outcome")
+  [[ $(jobs -rp | wc -l) -lt 2 ]] || wait -n || true
+  # Two that share two cores have one each.
+  MAQUETTE_EXPECT_BPY=$version PYTHONPATH=$folder OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} \
+    "$python" -m pytest tests/blender -q -p no:cacheprovider "$@" >"$logs/$version" 2>&1 &
+  processes[$version]=$!
 }
 
+finish() {  # finish VERSION: print how it went
+  local outcome=passed
+  wait "${processes[$1]}" || outcome=FAILED failed=1
+  echo "── Blender $1 ──"
+  cat "$logs/$1"
+  summary+=("Blender $1: $outcome")
+}
+
+declare -A processes=()
+started=()
 for minor in 3.11 3.13; do
   declare -n versions=versions_${minor/./_}
   options=("$@")
@@ -71,8 +84,12 @@ for minor in 3.11 3.13; do
     continue
   fi
   for version in "${versions[@]}"; do
-    run "$python" "$version" "${options[@]}"
+    start "$python" "$version" "${options[@]}"
+    started+=("$version")
   done
+done
+for version in "${started[@]}"; do
+  finish "$version"
 done
 
 printf '%s\n' "${summary[@]}"
