@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ..tests.gui.driver.application import Application
 from ..tests.gui.driver.panel import Panel, open_tab
 from ..tests.gui.driver.screen import Screen
 from ..tests.gui.driver.viewport import Viewport
-from .timing import save
+from .timing import load, save
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBES = Path(__file__).parent / "gui_probes.py"
@@ -51,32 +51,32 @@ def main() -> None:
     parser.add_argument("--zip", type=Path, default=next((ROOT / "dist").glob("*.zip"), None))
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--cycles", type=int, default=200)
+    parser.add_argument("--only", nargs="+", help="measure these; --save keeps the others")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/")
     arguments = parser.parse_args()
-    load_before = os.getloadavg()[0]
     with _blender(arguments.zip) as (app, screen):
         sidebar = open_tab(app, screen, "Maquette")
+        parts: dict[str, Callable[[], dict[str, object]]] = {
+            "idle": lambda: _idle(app),
+            "redraws_alone": lambda: _redraws(app),
+            "blenders_own_mesh": lambda: _own_mesh(app),
+            "first_run": lambda: _stalls(app, sidebar, 1),
+            "warm_runs": lambda: _stalls(app, sidebar, arguments.runs),
+            "large_mesh": lambda: _stalls(app, sidebar, 1, LARGE),
+            "cancel": lambda: _cancels(app, sidebar),
+            "endurance": lambda: _endurance(app, screen, arguments.cycles),
+            "quit": lambda: _quit(app, screen),
+        }
         results: dict[str, object] = {"blender": app.ask("bpy.app.version_string")}
-        for name, measure in (
-            ("idle", lambda: _idle(app)),
-            ("redraws_alone", lambda: _redraws(app)),
-            ("blenders_own_mesh", lambda: _own_mesh(app)),
-            ("first_run", lambda: _stalls(app, sidebar, 1)),
-            ("warm_runs", lambda: _stalls(app, sidebar, arguments.runs)),
-            ("large_mesh", lambda: _stalls(app, sidebar, 1, LARGE)),
-            ("cancel", lambda: _cancels(app, sidebar)),
-            *(
-                [("endurance", lambda: _endurance(app, screen, arguments.cycles))]
-                * bool(arguments.cycles)
-            ),
-            ("quit", lambda: _quit(app, screen)),
-        ):
-            results[name] = measure()
+        for name in arguments.only or parts:
+            before = os.getloadavg()[0]
+            results[name] = parts[name]() | {"load_average": [before, os.getloadavg()[0]]}
             sys.stdout.write(f"{name}: {results[name]}\n")
             sys.stdout.flush()
-    results["load_average"] = {"before": load_before, "after": os.getloadavg()[0]}
     if arguments.save:
-        sys.stdout.write(f"saved {save('gui_responsiveness', results)}\n")
+        sys.stdout.write(
+            f"saved {save('gui_responsiveness', load('gui_responsiveness') | results)}\n"
+        )
 
 
 @contextmanager
@@ -171,10 +171,10 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1e3, 1)
 
 
-def _cancels(app: Application, sidebar: Panel) -> dict[str, dict[str, float]]:
+def _cancels(app: Application, sidebar: Panel) -> dict[str, object]:
     """Cancel in each stage: until the panel is free again, and until the thread has ended."""
     _choose(app, LARGE)
-    found = {}
+    found: dict[str, object] = {}
     for stage in STAGES:
         sidebar.find("maquette.generate")
         app.ask(f"cancel = Cancel({stage!r})")
@@ -217,7 +217,7 @@ def _endurance(app: Application, screen: Screen, cycles: int) -> dict[str, objec
     }
 
 
-def _quit(app: Application, screen: Screen) -> dict[str, float]:
+def _quit(app: Application, screen: Screen) -> dict[str, object]:
     """Quit in the middle of a run: how long it takes until the process has ended, and how."""
     viewport = Viewport(app, screen)
     _choose(app, "steps=1024")

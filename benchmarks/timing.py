@@ -8,7 +8,6 @@ import os
 import platform
 import resource
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,22 +57,40 @@ def machine() -> dict[str, str | int]:
         ),
         platform.processor(),
     )
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
     return {
         "cpu": model,
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
-        "commit": commit.stdout.strip(),
+        "commit": _commit(),
     }
+
+
+def _commit() -> str:
+    """Return the checkout's commit; by hand, since git is not where the real Blender runs."""
+    folder = Path(__file__).parents[1] / ".git"
+    head = (folder / "HEAD").read_text().strip() if folder.is_dir() else ""
+    if not head.startswith("ref: "):
+        return head[:7]
+    name = head.removeprefix("ref: ")
+    if (folder / name).is_file():
+        return (folder / name).read_text()[:7]
+    packed = folder / "packed-refs"
+    lines = packed.read_text().splitlines() if packed.is_file() else []
+    return next((line[:7] for line in lines if line.endswith(f" {name}")), "")
+
+
+def load(name: str) -> dict[str, object]:
+    """Return the results that `save` wrote last; empty if there are none."""
+    path = Path(__file__).parent / "results" / f"{name}.json"
+    found: dict[str, object] = json.loads(path.read_text()) if path.is_file() else {}
+    return found
 
 
 def save(name: str, results: dict[str, object]) -> Path:
     """Write results with the machine's description beside the earlier ones."""
     path = Path(__file__).parent / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"machine": machine()} | results, indent=1) + "\n")
+    path.write_text(json.dumps(results | {"machine": machine()}, indent=1) + "\n")
     return path
 
 
