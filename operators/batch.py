@@ -144,6 +144,7 @@ def _request(
         sampler=replace(request.sampler, num_steps=preset.steps),
         resolution=preset.resolution,
         texture_size=preset.texture_size,
+        surface=replace(request.surface, triangles=preset.triangles, normal_map=preset.normal_map),
     )
 
 

@@ -16,7 +16,7 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from ..core import history
 from ..core.config import GenerationRequest
-from . import events, jobs, messages, user_files
+from . import events, jobs, mesh_settings, messages, user_files
 
 FILE_NAME = "history.json"
 
@@ -45,6 +45,7 @@ def remember(request: GenerationRequest) -> None:
         "resolution": request.resolution,
         "texture_size": request.texture_size,
         "target_size": request.target_size,
+        **mesh_settings.settings_of(request.surface),
     }
     if request.sampler is not None:
         chosen = asdict(request.sampler)

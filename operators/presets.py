@@ -21,16 +21,33 @@ class Preset:
     steps: int
     resolution: int
     texture_size: int
+    triangle_budget: str
+    """One of `BUDGETS`."""
+    normal_map: bool
+
+    @property
+    def triangles(self) -> int:
+        """As a `SurfaceConfig` has them."""
+        return BUDGETS[self.triangle_budget]
 
 
+BUDGETS = {"DRAFT": 5_000, "NORMAL": 20_000, "FINE": 100_000, "KEEP": 0}
+"""Triangles of each choice; 0 keeps every one."""
 PRESETS = {
-    "DRAFT": Preset(steps=12, resolution=64, texture_size=512),
+    # Without the normal map, whose texels each ask the field several times.
+    "DRAFT": Preset(
+        steps=12, resolution=64, texture_size=512, triangle_budget="DRAFT", normal_map=False
+    ),
     "NORMAL": Preset(
         steps=config.SamplerConfig().num_steps,
         resolution=_REQUEST.resolution,
         texture_size=_REQUEST.texture_size,
+        triangle_budget="NORMAL",
+        normal_map=True,
     ),
-    "FINE": Preset(steps=48, resolution=192, texture_size=2048),
+    "FINE": Preset(
+        steps=48, resolution=192, texture_size=2048, triangle_budget="FINE", normal_map=True
+    ),
 }
 CUSTOM = "CUSTOM"
 NAMES = (*PRESETS, CUSTOM)

@@ -17,7 +17,16 @@ from bpy.props import (
 
 from .. import weights_fetch
 from ..core import config
-from . import events, hindrance, image_pixels, image_preview, pack_states, presets
+from . import (
+    events,
+    hindrance,
+    image_pixels,
+    image_preview,
+    mesh_settings,
+    pack_states,
+    place_settings,
+    presets,
+)
 
 # Found here too, beside what makes a request of the settings.
 from .recall import find_image as find_image
@@ -41,7 +50,9 @@ def _on_choice(settings, context):
     _on_change(settings, context)
 
 
-class MaquetteSettings(bpy.types.PropertyGroup):
+class MaquetteSettings(
+    mesh_settings.MeshSettings, place_settings.PlaceSettings, bpy.types.PropertyGroup
+):
     """One request as the user edits it"""
 
     source: EnumProperty(
@@ -76,7 +87,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     )
     preset: EnumProperty(
         name="Quality",
-        description="Sets steps, resolution and texture size",
+        description="Sets steps, resolution, texture size, triangles and normal map",
         # The order of presets.NAMES. Measured with the starter pack on a CPU, four prompts each.
         items=(
             (
@@ -170,43 +181,6 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         max=config.MAX_COUNT,
         update=_on_change,
     )
-    location: EnumProperty(
-        name="Place At",
-        description="Where the result stands",
-        items=(
-            (
-                "CURSOR",
-                "3D Cursor",
-                "At the 3D cursor, or to its right where something stands",
-                "PIVOT_CURSOR",
-                0,
-            ),
-            (
-                "ORIGIN",
-                "World Origin",
-                "In the middle of the scene, or to its right where something stands",
-                "EMPTY_AXIS",
-                1,
-            ),
-            (
-                "PLACEHOLDER",
-                "Active Object",
-                "In the bounds of the active object, on its base",
-                "OBJECT_DATA",
-                2,
-            ),
-        ),
-    )
-    placeholder_action: EnumProperty(
-        name="Then",
-        description="What becomes of the object that the result takes the place of",
-        items=(
-            ("KEEP", "Keep It", "Leave the object as it is"),
-            ("HIDE", "Hide It", "Hide the object in the viewport and in renders"),
-            ("REPLACE", "Replace It", "Remove the object from the scene; undo brings it back"),
-        ),
-        default="HIDE",
-    )
     device: EnumProperty(
         name="Device",
         description="Where the model runs",
@@ -256,6 +230,7 @@ def request_of(
         resolution=settings.resolution,
         texture_size=settings.texture_size,
         target_size=settings.target_size,
+        surface=mesh_settings.surface_of(settings),
         **machine_of(settings, preferences),
     )
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import bpy
 
+from . import mesh_settings
+
 
 def show_record(settings, record: dict) -> None:
     """Fill in what a stored `GenerationRecord` or history entry says.
@@ -19,6 +21,7 @@ def show_record(settings, record: dict) -> None:
     picture = record.get("image_source")
     found = {key: record.get(key) for key in ("prompt", "pack", "seed")}
     found |= {key: values.get(key) for key in ("resolution", "texture_size", "target_size")}
+    found |= mesh_settings.shown_as(values)
     found |= {
         "source": "IMAGE" if picture else "TEXT",
         "steps": values.get("num_steps"),

@@ -17,7 +17,7 @@ from bpy.app.translations import pgettext_rpt as rpt_
 from .. import weights_fetch
 from ..core import config, errors
 from ..core.version import VERSION
-from . import image_pixels, mesh_build, packs, properties
+from . import image_pixels, mesh_build, mesh_settings, packs, properties
 
 
 class RecordError(Exception):
@@ -61,6 +61,7 @@ def request_of(context, record: dict) -> config.GenerationRequest:
             seed=record["seed"],
             sampler=_sampler(values),
             like=likeness_of(record),
+            surface=mesh_settings.surface_from(values),
             **{key: values[key] for key in _SIZES if key in values},
             **properties.machine_of(context.scene.maquette, packs.preferences(context)),
         )

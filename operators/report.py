@@ -15,7 +15,7 @@ from bpy.props import EnumProperty, IntProperty
 from .. import weights_fetch
 from ..core.config import GenerationRequest, SamplerChanges
 from ..core.version import VERSION
-from . import messages, packs
+from . import mesh_settings, messages, packs
 
 RECEIPT = ".maquette.json"
 
@@ -66,6 +66,8 @@ def _request(context, request: GenerationRequest) -> Iterator[tuple[str, str]]:
     yield "Seed", f"{request.seed}, {request.count} variants"
     yield "Resolution", str(request.resolution)
     yield "Texture", str(request.texture_size)
+    surface = mesh_settings.settings_of(request.surface)
+    yield "Mesh", ", ".join(f"{key} {value}" for key, value in surface.items())
     yield "Size", f"{request.target_size:g}"
     yield "Sampler", _sampler(request)
 

@@ -108,6 +108,41 @@ def _draw_button(layout, context, settings):
         draw_text(column, context, status.estimate, icon="TIME")
 
 
+class MAQUETTE_PT_mesh(SidebarPanel, bpy.types.Panel):
+    """How the mesh is made up, and what comes with it"""
+
+    bl_label = "Mesh"
+    bl_parent_id = "MAQUETTE_PT_generate"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 3
+
+    def draw(self, context):
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = context.scene.maquette
+        column = layout.column()
+        column.prop(settings, "triangle_budget")
+        if settings.triangle_budget == "CUSTOM":
+            column.prop(settings, "triangles")
+        column.prop(settings, "shading")
+        column.prop(settings, "symmetry")
+        row = column.row(heading="Remove Specks")
+        row.prop(settings, "use_speck_share", text="")
+        if settings.use_speck_share:
+            row.prop(settings, "speck_share", text="")
+        else:
+            row.label(text="As the Model Says")
+
+        column = layout.column(heading="Textures")
+        column.enabled = settings.texture_size > 0
+        column.prop(settings, "normal_map")
+        column.prop(settings, "occlusion_map")
+        column = layout.column()
+        column.prop(settings, "num_lods")
+        column.prop(settings, "collision")
+
+
 class MAQUETTE_PT_advanced(SidebarPanel, bpy.types.Panel):
     """How detailed and how large the mesh is"""
 
@@ -144,4 +179,4 @@ class MAQUETTE_PT_advanced(SidebarPanel, bpy.types.Panel):
         layout.prop(settings, "device")
 
 
-CLASSES = (MAQUETTE_PT_generate, MAQUETTE_PT_advanced)
+CLASSES = (MAQUETTE_PT_generate, MAQUETTE_PT_mesh, MAQUETTE_PT_advanced)
