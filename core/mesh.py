@@ -6,6 +6,7 @@ Axes are Blender's: right-handed, Z up, the front of the object faces -Y. Length
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -13,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .config import Shading
+
+SHARP_ANGLE = math.radians(30.0)
+"""Between faces, beyond which `auto` shading leaves an edge sharp: that of Blender's own tool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Textures as PNG files: encoded where nobody waits, since Blender's own encoder holds its window.
 
-Only what a base colour needs: 8-bit RGB without alpha, each row stored as the difference from
-the one before.
+Only what a material needs: 8 bits of RGB or of grey without alpha, each row stored as the
+difference from the one before.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ def encode_png(pixels: NDArray[np.uint8], check: Callable[[], None] = lambda: No
     """Return an image as the content of a PNG file, without its alpha.
 
     Args:
-        pixels: sRGB-encoded, first row at the bottom, [H, W, 4].
+        pixels: RGBA, RGB or grey, first row at the bottom, [H, W, 4, 3 or 1].
         check: called between slabs of rows; may raise to stop.
     """
-    height, width, _ = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = pixels[..., :3]
+    height, width, channels = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
     packer = zlib.compressobj(_LEVEL)
     packed = []
     for rows in _filtered_slabs(pixels):
@@ -41,12 +42,13 @@ def encode_png(pixels: NDArray[np.uint8], check: Callable[[], None] = lambda: No
 
 def _filtered_slabs(pixels: NDArray[np.uint8]) -> Iterator[bytes]:
     """Yield the rows from top to bottom, each less the row above it and led by the filter's 2."""
-    height, width, _ = pixels.shape
-    above = np.zeros(3 * width, dtype=np.uint8)
-    step = max(1, _SLAB_BYTES // (3 * width))
+    height, width, channels = pixels.shape
+    stride = channels * width
+    above = np.zeros(stride, dtype=np.uint8)
+    step = max(1, _SLAB_BYTES // stride)
     for start in range(0, height, step):
-        part = pixels[::-1][start : start + step, :, :3].reshape(-1, 3 * width)
-        rows = np.empty((len(part), 1 + 3 * width), dtype=np.uint8)
+        part = pixels[::-1][start : start + step].reshape(-1, stride)
+        rows = np.empty((len(part), 1 + stride), dtype=np.uint8)
         rows[:, 0] = 2
         rows[0, 1:] = part[0] - above  # Wraps around, as the format wants it.
         rows[1:, 1:] = part[1:] - part[:-1]

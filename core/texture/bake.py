@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paint a texture by asking the field for the colour of every texel."""
+"""Paint textures by asking the field for what each texel shows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,12 +13,16 @@ from torch import Tensor
 
 from ..errors import NonFiniteError
 from ..interrupt import Check, ignore
-from ..mesh import TextureData
+from ..mesh import MapImage, TextureData
 from ..png import encode_png
 from .color import to_bytes
-from .growth import IslandGrowth
-from .raster import rasterize
+from .normal_map import NEUTRAL, FieldNormals, bake_normals, corner_weights, interpolate
+from .occlusion import texel_openness
+from .padding import Padding
+from .raster import Texels, rasterize
+from .tangents import tangent_frames
 from .unwrap import Unwrapping
+from .voxels import measure_clearance
 
 FieldColor = Callable[[Tensor], Tensor]
 """Points [P, 3] in [-1, 1]^3 to sRGB-encoded colours [P, 3] in [0, 1]."""
@@ -25,8 +30,20 @@ FieldColor = Callable[[Tensor], Tensor]
 Projection = Callable[[Tensor], Tensor]
 """Points [P, 3] near a surface to points on it, [P, 3]; those too far off stay where they are."""
 
-_BLOCK = 8
-"""Texels per side of the blocks in which the space far from islands is filled."""
+_MOST_SAMPLES = 200_000
+"""Of the mesh's surface, from which distances to it are measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapSources:
+    """What the maps beside the base colour are made from."""
+
+    corner_normals: NDArray[np.float32]
+    """Unit normals that the mesh is shaded with, from `shading.corner_normals`, [F, 3, 3]."""
+    field_normals: FieldNormals | None = None
+    """What a normal map is to show; None leaves it out."""
+    occlusion: bool = False
+    """Whether to bake an occlusion map."""
 
 
 def ignore_fraction(fraction: float) -> None:
@@ -42,11 +59,12 @@ def bake_texture(
     *,
     device: torch.device,
     project: Projection | None = None,
+    maps: MapSources | None = None,
     chunk_size: int | None = None,
     check: Check = ignore,
     on_progress: Callable[[float], None] = ignore_fraction,
 ) -> TextureData:
-    """Return a base colour image whose texels are the field's colours on the surface.
+    """Return images whose texels show the field on the surface.
 
     Args:
         color: the field's colour.
@@ -56,6 +74,7 @@ def bake_texture(
         size: texels per side.
         device: where the field takes its points.
         project: moves points of the mesh onto the surface of the field, where they differ.
+        maps: what to bake beside the base colour; None for nothing.
         chunk_size: points per query of the field.
         check: called before each query; may raise to stop.
         on_progress: called with the fraction done.
@@ -64,84 +83,128 @@ def bake_texture(
     """
     check()
     texels = rasterize(field_vertices, faces, unwrapping.corner_uvs, unwrapping.border, size, check)
-    if chunk_size is None:
-        chunk_size = 16384 if device.type == "cpu" else 262144
-    colors = np.empty((len(texels.index), 3), dtype=np.uint8)
-    for start in range(0, len(colors), chunk_size):
-        check()
-        part = slice(start, start + chunk_size)
-        # A border texel may lie a little outside the box, where the field was never trained.
-        points = torch.from_numpy(texels.positions[part].clip(-1.0, 1.0)).to(device)
-        with torch.no_grad():
-            if project is not None:
-                points = project(points).clamp(-1.0, 1.0)
-            values = color(points).float().cpu().numpy()
-        if not np.isfinite(values).all():
-            raise NonFiniteError("the colour of the surface")
-        colors[part] = to_bytes(values)
-        on_progress(min(1.0, (start + chunk_size) / len(colors)))
-    pixels = _paint(texels.index, colors, size, unwrapping.padding, check)
+    points = _projected(texels.positions, project, device, check)
+    colors = _ask_colors(color, points, device, chunk_size, check, on_progress)
+    padding = Padding(texels.index, size, unwrapping.padding, check)
+    pixels = np.full((size, size, 4), 255, dtype=np.uint8)
+    pixels[..., :3] = padding.paint(colors)
+    normal = occlusion = None
+    if maps is not None:
+        baker = _MapBaker(field_vertices, faces, unwrapping, texels, size, maps, check)
+        if maps.field_normals is not None:
+            bytes_ = baker.normals(maps.field_normals, points, device)
+            normal = _map_image(padding.paint(bytes_, NEUTRAL), check)
+        if maps.occlusion:
+            occlusion = _map_image(padding.paint(baker.openness()), check)
+    on_progress(1.0)
     return TextureData(
         pixels=pixels,
         corner_uvs=unwrapping.corner_uvs,
         num_islands=unwrapping.num_islands,
         png=encode_png(pixels, check),
+        normal=normal,
+        occlusion=occlusion,
     )
 
 
-def _paint(
-    index: NDArray[np.int64],
-    colors: NDArray[np.uint8],
-    size: int,
-    padding: int,
+def _projected(
+    positions: NDArray[np.float32],
+    project: Projection | None,
+    device: torch.device,
     check: Check,
-) -> NDArray[np.uint8]:
-    """Return an opaque image, islands surrounded by their own border colours, [S, S, 4].
-
-    The padding repeats the nearest texels, and what is farther away takes the mean colour of
-    the nearest block of them, so that no mip level mixes in anything foreign.
-    """
-    rings = list(_spread(index, colors, size, max(2 * padding, _BLOCK), check))
-    pixels = np.full((size, size, 4), 255, dtype=np.uint8)
-    pixels[..., :3] = _far_colors(*(rings or [(index, colors)])[-1], size, check)
-    flat = pixels.reshape(-1, 4)
-    for ring, ring_colors in ((index, colors), *rings):
+) -> NDArray[np.float32]:
+    """Return where the field is to be asked, in its box, [N, 3]."""
+    # A border texel may lie a little outside the box, where the field was never trained.
+    points = positions.clip(-1.0, 1.0)
+    if project is None:
+        return points
+    for start in range(0, len(points), _MOST_SAMPLES):
         check()
-        flat[ring, :3] = ring_colors
-    return pixels
+        part = slice(start, start + _MOST_SAMPLES)
+        points[part] = project(torch.from_numpy(points[part]).to(device)).cpu().numpy()
+    return points.clip(-1.0, 1.0)
 
 
-def _spread(
-    index: NDArray[np.int64],
-    colors: NDArray[np.uint8],
-    size: int,
-    max_rings: int,
+def _ask_colors(
+    color: FieldColor,
+    points: NDArray[np.float32],
+    device: torch.device,
+    chunk_size: int | None,
     check: Check,
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Yield rings of texels and the colours copied to them, until nothing is free."""
-    growth = IslandGrowth(index, size)
-    for _ in range(max_rings):
-        check()
-        ring, source = growth.next_ring()
-        if not len(ring):
-            return
-        colors = colors[source]
-        yield ring, colors
-
-
-def _far_colors(
-    index: NDArray[np.int64], colors: NDArray[np.uint8], size: int, check: Check
+    on_progress: Callable[[float], None],
 ) -> NDArray[np.uint8]:
-    """Fill an image with the mean colours of the blocks nearest by, [S, S, 3]."""
-    blocks = -(-size // _BLOCK)
-    block = index // size // _BLOCK * blocks + index % size // _BLOCK
-    counts = np.bincount(block, minlength=blocks * blocks)
-    filled = np.flatnonzero(counts)
-    sums = np.stack([np.bincount(block, channel, blocks * blocks) for channel in colors.T], axis=1)
-    means = np.rint(sums[filled] / counts[filled, None]).astype(np.uint8)
-    image = np.empty((blocks * blocks, 3), dtype=np.uint8)
-    image[filled] = means
-    for ring, ring_means in _spread(filled, means, blocks, blocks, check):
-        image[ring] = ring_means
-    image = image.reshape(blocks, blocks, 3)
-    return image.repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)[:size, :size]
+    """Return the field's colours at points [N, 3] as bytes, [N, 3]."""
+    if chunk_size is None:
+        chunk_size = 16384 if device.type == "cpu" else 262144
+    colors = np.empty((len(points), 3), dtype=np.uint8)
+    for start in range(0, len(colors), chunk_size):
+        check()
+        part = slice(start, start + chunk_size)
+        with torch.no_grad():
+            values = color(torch.from_numpy(points[part]).to(device)).float().cpu().numpy()
+        if not np.isfinite(values).all():
+            raise NonFiniteError("the colour of the surface")
+        colors[part] = to_bytes(values)
+        on_progress(min(1.0, (start + chunk_size) / len(colors)))
+    return colors
+
+
+class _MapBaker:
+    """What the maps of one mesh have in common."""
+
+    def __init__(
+        self,
+        vertices: NDArray[np.float32],
+        faces: NDArray[np.int32],
+        unwrapping: Unwrapping,
+        texels: Texels,
+        size: int,
+        maps: MapSources,
+        check: Check,
+    ) -> None:
+        self._vertices, self._faces, self._unwrapping = vertices, faces, unwrapping
+        self._texels, self._size, self._maps, self._check = texels, size, maps, check
+        check()
+        self._weights = corner_weights(texels, unwrapping.corner_uvs, size)
+
+    def normals(
+        self, field_normals: FieldNormals, points: NDArray[np.float32], device: torch.device
+    ) -> NDArray[np.uint8]:
+        """Return the bytes of the normal map at all texels, [N, 3]."""
+        self._check()
+        frames = tangent_frames(
+            self._vertices, self._faces, self._unwrapping.corner_uvs, self._maps.corner_normals
+        )
+        return bake_normals(
+            field_normals,
+            points,
+            frames,
+            self._texels,
+            self._weights,
+            device=device,
+            check=self._check,
+        )
+
+    def openness(self) -> NDArray[np.uint8]:
+        """Return the bytes of the occlusion map at all texels, [N, 1]."""
+        a, b, c = self._vertices[self._faces].transpose(1, 0, 2)
+        flat = np.cross(b - a, c - a)
+        flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-30)
+        some = slice(None, None, max(1, len(self._texels.index) // _MOST_SAMPLES))
+        grid = measure_clearance(
+            self._vertices,
+            self._faces,
+            self._texels.positions[some],
+            flat[self._texels.face[some]],
+            check=self._check,
+        )
+        normals = interpolate(self._maps.corner_normals, self._texels.face, self._weights)
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+        values = texel_openness(
+            grid, self._texels, self._unwrapping.islands, normals, self._size, check=self._check
+        )
+        return to_bytes(values)[:, None]
+
+
+def _map_image(pixels: NDArray[np.uint8], check: Check) -> MapImage:
+    return MapImage(pixels=pixels, png=encode_png(pixels, check))

@@ -31,6 +31,7 @@ class Texels:
     index: NDArray[np.int64]  # row * size + column, [N]
     positions: NDArray[np.float32]
     """Where on the surface each lies; beyond an island's edge, on the plane of the face, [N, 3]."""
+    face: NDArray[np.int32]  # that each shows or, beyond an island's edge, carries on, [N]
 
 
 def rasterize(
@@ -54,16 +55,39 @@ def rasterize(
     check()
     corners = corner_uvs.astype(np.float64) * size - 0.5
     planes = _fit_planes(vertices[faces].astype(np.float64), corners)
-    index, positions = _covered_texels(planes, corners, size, check)
+    index, positions, face = _covered_texels(planes, corners, size, check)
     check()
     free = np.ones(size * size, dtype=bool)
     free[index] = False
     if np.count_nonzero(free) + len(index) != len(free):  # islands overlap after all
         index, place = np.unique(index, return_index=True)
-        positions = positions[place]
+        positions, face = positions[place], face[place]
     check()
-    beyond, beyond_positions = _border_texels(planes, corners, border, free, size)
-    return Texels(np.concatenate([index, beyond]), np.concatenate([positions, beyond_positions]))
+    beyond, beyond_positions, beyond_face = _border_texels(planes, corners, border, free, size)
+    return Texels(
+        np.concatenate([index, beyond]),
+        np.concatenate([positions, beyond_positions]),
+        np.concatenate([face, beyond_face]),
+    )
+
+
+def cross_columns(
+    corners: NDArray[np.float64], size: int, check: Check = ignore
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int32]]:
+    """Find where vertical lines through the centres of a square of texels meet triangles.
+
+    A closed mesh is entered and left equally often on every line.
+
+    Args:
+        corners: columns, rows and heights of the corners of triangles, [F, 3, 3].
+        size: texels per side.
+        check: called between the passes over all of them; may raise to stop.
+    Returns:
+        Line, as row * size + column, height, and triangle of each meeting, [N].
+    """
+    planes = _fit_planes(corners, corners[..., :2])
+    line, positions, face = _covered_texels(planes, corners[..., :2], size, check)
+    return line, positions[:, 2], face
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +132,8 @@ def _along(
 
 def _covered_texels(
     planes: _Planes, corners: NDArray[np.float64], size: int, check: Check
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return index and position of the texels whose centre lies in a triangle.
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int32]]:
+    """Return index, position and triangle of the texels whose centre lies in a triangle.
 
     Triangles own their left and lower edges, and edges meet rows at the same place seen from
     both sides: neighbours neither share a texel nor leave one out between them.
@@ -126,6 +150,7 @@ def _covered_texels(
     ends = np.cumsum(count)
     index = np.empty(int(ends[-1]) if len(ends) else 0, dtype=np.int64)
     positions = np.empty((len(index), 3), dtype=np.float32)
+    owner = np.repeat(face.astype(np.int32), count)
     done = 0
     while done < len(count):
         check()
@@ -139,7 +164,7 @@ def _covered_texels(
         by_column = planes.gradients[face[part], 0]
         positions[texels] = start[part][span] + by_column[span] * step.astype(np.float32)[:, None]
         done = stop
-    return index, positions
+    return index, positions, owner
 
 
 def _rows(
@@ -196,11 +221,11 @@ def _border_texels(
     border: NDArray[np.int64],
     free: NDArray[np.bool_],
     size: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int32]]:
     """Return the free texels near the edges of islands, carried on along the nearest face.
 
     Returns:
-        Index and position of each texel.
+        Index, position and face of each texel.
     """
     face = border // 3
     start = corners[face, border % 3]
@@ -221,7 +246,8 @@ def _border_texels(
     inside = start[edge[nearest]] + foot - corners[face, 0]
     on_edge = planes.origin[face] + _along(inside[:, 0], inside[:, 1], planes.gradients[face])
     beyond = away - foot
-    return index, on_edge + _along(beyond[:, 0], beyond[:, 1], planes.limited(face))
+    positions = on_edge + _along(beyond[:, 0], beyond[:, 1], planes.limited(face))
+    return index, positions, face.astype(np.int32)
 
 
 def _texels_near(

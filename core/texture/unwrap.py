@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ..interrupt import Check, ignore
 from .cells import Outlines
 from .charts import cut_charts, measure
-from .outline import outline_of
+from .outline import Projection, outline_of
 from .overlap import project_without_overlap
-from .packing import pack
+from .packing import Packing, pack
 
 PADDING = 4
 """Texels between islands, so that the first mip levels do not mix them."""
@@ -73,16 +73,22 @@ def unwrap(
         padding,
         check,
     )
-    turned = np.einsum(
-        "fij,fcj->fci", packing.turns[projection.charts], projection.corners * packing.scale
-    )
-    texels = turned + packing.offsets[projection.charts][:, None]
     return Unwrapping(
-        corner_uvs=(texels / size).astype(np.float32),
+        corner_uvs=(_placed(projection, packing) / size).astype(np.float32),
         islands=projection.charts.astype(np.int32),
         border=outline.corner,
         padding=padding,
     )
+
+
+def _placed(projection: Projection, packing: Packing) -> NDArray[np.float64]:
+    """Return where face corners lie on the square, in texels, [F, 3, 2]."""
+    x, y = projection.corners.transpose(2, 0, 1) * packing.scale  # [F, 3] each
+    # Plain arithmetic: renderers share tangents only between corners whose UVs agree to the bit.
+    turn = packing.turns[projection.charts][:, None]
+    offset = packing.offsets[projection.charts][:, None]
+    placed = [x * turn[..., row, 0] + y * turn[..., row, 1] + offset[..., row] for row in (0, 1)]
+    return np.stack(placed, axis=2)
 
 
 def _flat_area(corners: NDArray[np.float64]) -> float:

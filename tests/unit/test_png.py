@@ -28,6 +28,15 @@ def test_another_decoder_reads_every_pixel_back(height: int, width: int) -> None
         np.testing.assert_array_equal(np.asarray(image)[::-1], pixels[..., :3])
 
 
+def test_grey_and_color_without_alpha_are_read_back_too() -> None:
+    pixels = random_pixels(70, 30)
+
+    with Image.open(io.BytesIO(encode_png(pixels[..., :1]))) as image:
+        assert image.mode == "L"
+        np.testing.assert_array_equal(np.asarray(image)[::-1], pixels[..., 0])
+    assert encode_png(pixels[..., :3]) == encode_png(pixels)
+
+
 def test_a_smooth_image_becomes_small() -> None:
     ramp = np.linspace(0, 255, 512).astype(np.uint8)
     pixels = np.broadcast_to(ramp[:, None, None], (512, 512, 4))

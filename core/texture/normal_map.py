@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tangent-space normal maps: what turns a mesh's interpolated normals into those of the field.
+
+Renderers add up red * tangent + green * bitangent + blue * normal, each interpolated over the
+face and not normalized (Mikkelsen, 2008), so the map holds the inverse of that: decoding gives
+back the field's normal whatever the mesh's own look like. Green points along v, as in OpenGL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..interrupt import Check, ignore
+from .raster import Texels
+from .tangents import TangentFrames
+
+FieldNormals = Callable[[Tensor], Tensor]
+"""Points [P, 3] to outward unit normals [P, 3], NaN where there are none."""
+
+NEUTRAL = (128, 128, 255)
+"""Of the mesh's own normal."""
+
+_AT_ONCE = 1 << 17
+_LEAST_BLUE = 0.05
+"""A normal map can lean a normal over almost to the surface, and not beyond."""
+
+
+def corner_weights(
+    texels: Texels, corner_uvs: NDArray[np.float32], size: int
+) -> NDArray[np.float32]:
+    """Return how much of each corner of its face a texel shows, summing to 1, [N, 3]."""
+    weights = np.empty((len(texels.index), 3), dtype=np.float32)
+    corners = corner_uvs.astype(np.float64) * size - 0.5
+    (ax, ay), (bx, by) = (corners[:, 1:] - corners[:, :1]).transpose(1, 2, 0)
+    doubled = ax * by - bx * ay
+    scale = 1.0 / np.where(np.abs(doubled) > 1e-12, doubled, np.inf)
+    for start in range(0, len(weights), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        face = texels.face[part]
+        row, column = np.divmod(texels.index[part], size)
+        x, y = column - corners[face, 0, 0], row - corners[face, 0, 1]
+        second = (x * by[face] - y * bx[face]) * scale[face]
+        third = (y * ax[face] - x * ay[face]) * scale[face]
+        # Beyond an edge the nearest place on the face counts; slivers would extrapolate wildly.
+        found = np.stack([1.0 - second - third, second, third], axis=1).clip(0.0, 1.0)
+        weights[part] = found / found.sum(axis=1, keepdims=True)
+    return weights
+
+
+def interpolate(
+    values: NDArray[np.float32], face: NDArray[np.int32], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return values of face corners, [F, 3, K], within faces, [N, K]."""
+    found: NDArray[np.float32] = values[face, 0] * weights[:, :1]
+    for corner in (1, 2):
+        found += values[face, corner] * weights[:, corner, None]
+    return found
+
+
+def bake_normals(
+    field_normals: FieldNormals,
+    points: NDArray[np.float32],
+    frames: TangentFrames,
+    texels: Texels,
+    weights: NDArray[np.float32],
+    *,
+    device: torch.device,
+    check: Check = ignore,
+) -> NDArray[np.uint8]:
+    """Return the bytes of a normal map, [N, 3].
+
+    Args:
+        field_normals: what is to be seen.
+        points: where on the surface of the field the texels lie, [N, 3].
+        frames: of the mesh.
+        texels: which faces they show.
+        weights: from `corner_weights`.
+        device: where the field takes its points.
+        check: called every 100,000 texels or so; may raise to stop.
+    """
+    encoded = np.empty((len(points), 3), dtype=np.uint8)
+    for start in range(0, len(points), _AT_ONCE):
+        check()
+        part = slice(start, start + _AT_ONCE)
+        face, weight = texels.face[part], weights[part]
+        wanted = field_normals(torch.from_numpy(points[part]).to(device)).cpu().numpy()
+        normal = interpolate(frames.normals, face, weight)
+        tangent = interpolate(frames.tangents, face, weight)
+        bitangent = frames.signs[face, None] * np.cross(normal, tangent)
+        encoded[part] = _encode(wanted, tangent, bitangent, normal)
+    return encoded
+
+
+def _encode(
+    wanted: NDArray[np.float32],
+    tangent: NDArray[np.float32],
+    bitangent: NDArray[np.float32],
+    normal: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    """Return the bytes that a renderer turns into the wanted directions, [N, 3]."""
+    # The rows of the inverse of [tangent bitangent normal], up to the positive determinant.
+    crossed = (
+        np.cross(bitangent, normal),
+        np.cross(normal, tangent),
+        np.cross(tangent, bitangent),
+    )
+    volume = (crossed[2] * normal).sum(axis=1, keepdims=True)
+    parts = np.stack([(row * wanted).sum(axis=1) for row in crossed], axis=1) * np.sign(volume)
+    parts /= np.sqrt((parts * parts).sum(axis=1, keepdims=True))
+    parts[:, 2] = np.maximum(parts[:, 2], _LEAST_BLUE)
+    parts /= np.sqrt((parts * parts).sum(axis=1, keepdims=True))
+    parts[~np.isfinite(parts).all(axis=1)] = (0.0, 0.0, 1.0)
+    return np.rint((parts + 1.0) * 127.5).astype(np.uint8)
