@@ -9,6 +9,7 @@ import bpy
 from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
+from .. import levels
 from ..assets.metadata import file_name
 from ..assets.saving import selected_results
 from .formats import FORMATS, Results, hindrance
@@ -33,6 +34,10 @@ class MAQUETTE_OT_export(bpy.types.Operator):
     separate: BoolProperty(
         name="One File Each",
         description="Write each object to a file that is named after it",
+    )
+    with_levels: BoolProperty(
+        name="LODs and Collision",
+        description="Write the meshes that come with the results, named as game engines know them",
     )
     overwrite: BoolProperty(
         name="Replace Existing Files", options={"HIDDEN", "SKIP_SAVE"}, default=False
@@ -77,6 +82,10 @@ class MAQUETTE_OT_export(bpy.types.Operator):
         column = self.layout.column()
         column.enabled = len(selected_results(context)) > 1
         column.prop(self, "separate")
+        column = self.layout.column()
+        column.enabled = any(levels.of(each) for each in selected_results(context))
+        if self.file_format != "STL":  # All of them would be one mesh there.
+            column.prop(self, "with_levels")
 
     def _paths(self, context) -> dict[Path, Results]:
         """Return what goes into which file."""
@@ -104,7 +113,8 @@ class MAQUETTE_OT_export(bpy.types.Operator):
             if existing and not self.overwrite:
                 return self._refuse(existing)
             for path, results in paths.items():
-                export(context, path, chosen, results)
+                with_levels = self.with_levels and self.file_format != "STL"
+                export(context, path, chosen, results, with_levels=with_levels)
         except (OSError, RuntimeError) as error:
             text = rpt_("Cannot export, choose another place: {reason}")
             # Of an exporter in Python it is a whole traceback.
@@ -123,6 +133,7 @@ class MAQUETTE_OT_export(bpy.types.Operator):
                 filepath=self.filepath,
                 file_format=self.file_format,
                 separate=self.separate,
+                with_levels=self.with_levels,
                 overwrite=True,
             )
             return {"CANCELLED"}

@@ -12,21 +12,35 @@ import bpy
 import numpy as np
 from bpy.app.translations import pgettext_rpt as rpt_
 
+from .. import levels
 from ..assets.metadata import images_of
 from .formats import Format, Results
 
 PNG_MAGIC = b"\x89PNG"
 
 
-def export(context, path: Path, chosen: Format, results: Results) -> None:
+def export(
+    context, path: Path, chosen: Format, results: Results, *, with_levels: bool = False
+) -> None:
     """Write results into one file, with their textures in or next to it.
+
+    Args:
+        context: its view layer holds the results.
+        path: the file.
+        chosen: its format.
+        results: what to write.
+        with_levels: also write their LODs and collision meshes, named as game engines know them.
 
     Raises:
         OSError: a file beside it would be replaced, or cannot be written.
         RuntimeError: Blender's exporter failed.
     """
     with ExitStack() as stack:
-        stack.enter_context(_only_selected(context, results))
+        selected = results
+        if with_levels:
+            stack.enter_context(levels.shown_for_export(context.view_layer, results))
+            selected = [*results, *(child for each in results for child in levels.of(each))]
+        stack.enter_context(_only_selected(context, selected))
         if chosen.textures == "BESIDE":
             stack.enter_context(_textures_in(_targets(path, results), results))
         elif chosen.textures == "EMBEDDED":

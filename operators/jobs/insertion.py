@@ -11,12 +11,22 @@ import numpy as np
 from mathutils import Matrix
 
 from ...core.mesh import GenerationResult
-from .. import mesh_build
+from .. import levels, mesh_build
 from ..variants import collection as sheets
 from ..variants import layout
 from . import clearance
 from .fit import box_of
 from .spec import JobSpec, Placement, object_of
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The Blender data of one result."""
+
+    mesh: bpy.types.Mesh
+    """With its material."""
+    further: tuple[bpy.types.Mesh, ...] = ()
+    """From `levels.build_meshes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +42,22 @@ def insert(
     context,
     spec: JobSpec,
     results: Sequence[GenerationResult],
-    meshes: Sequence[bpy.types.Mesh],
+    built: Sequence[Built],
 ) -> list[bpy.types.Object]:
     """Add one object for each result to the context's scene, selected; the first is active."""
     replaced = _replaceable(spec.replaces_uid)
     objects = []
     if replaced is not None:
-        objects.append(_take_over(replaced, results[0], meshes[0]))
+        objects.append(_take_over(replaced, results[0], built[0]))
     first = len(objects)
     if first < len(results):
-        objects += _add(context, spec, results[first:], meshes[first:])
+        objects += _add(context, spec, results[first:], built[first:])
     # It lists what was linked only from then on, and matrices are old before.
     context.view_layer.update()
     if first < len(results):
         _retire(context, spec.placement, objects[first])
+    for each in objects:
+        levels.hide(context.view_layer, each)
     seen = [each for each in objects if each.name in context.view_layer.objects]
     if seen:
         mesh_build.select_only(context, seen)
@@ -59,19 +71,19 @@ def _replaceable(uid: int) -> bpy.types.Object | None:
     return found
 
 
-def _take_over(
-    old: bpy.types.Object, result: GenerationResult, mesh: bpy.types.Mesh
-) -> bpy.types.Object:
+def _take_over(old: bpy.types.Object, result: GenerationResult, built: Built) -> bpy.types.Object:
     """Give an object another result.
 
     Its name, transform, collections, parent, modifiers and whatever points to it stay.
     """
+    levels.remove(old)
     before = old.data
-    old.data = mesh
+    old.data = built.mesh
     mesh_build.write_facts(old, result)
     sheets.delete_data(before)
-    for data in (mesh, *mesh.materials):
+    for data in (built.mesh, *built.mesh.materials):
         data.name = old.name
+    levels.attach(old, result, built.further)
     return old
 
 
@@ -79,7 +91,7 @@ def _add(
     context,
     spec: JobSpec,
     results: Sequence[GenerationResult],
-    meshes: Sequence[bpy.types.Mesh],
+    built: Sequence[Built],
 ) -> list[bpy.types.Object]:
     placeholder = _placeholder(context, spec.placement)
     places = _places(context, spec.placement, placeholder, results)
@@ -88,13 +100,14 @@ def _add(
     if spec.request.count > 1 and not spec.replaces_uid:
         target = sheets.new_collection(context, results[0].name, spec.placement.location)
     objects = []
-    for result, mesh, place in zip(results, meshes, places, strict=True):
-        added = bpy.data.objects.new(result.name, mesh)
+    for result, made, place in zip(results, built, places, strict=True):
+        added = bpy.data.objects.new(result.name, made.mesh)
         added.location = place.base
         added.rotation_euler.z = place.yaw
         added.scale = (place.scale,) * 3
         mesh_build.write_facts(added, result)
         target.objects.link(added)
+        levels.attach(added, result, made.further)
         objects.append(added)
     return objects
 
@@ -161,12 +174,14 @@ def _retire(context, placement: Placement, successor: bpy.types.Object) -> None:
     if placeholder is None:
         return
     if placement.action == "REPLACE" and placeholder.is_editable:
+        levels.remove(placeholder)
         _adopt(placeholder.children, successor)
         if placeholder.parent is not None:
             _keep_in_place(successor, placeholder.parent)
         bpy.data.objects.remove(placeholder)
     elif placement.action != "KEEP":
         placeholder.hide_set(True)
+        levels.hide(context.view_layer, placeholder)
         if placeholder.is_editable:
             placeholder.hide_render = True
 

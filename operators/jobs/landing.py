@@ -15,7 +15,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ...core.mesh import GenerationResult
-from .. import events, mesh_build, status
+from .. import events, levels, mesh_build, status
 from . import host, insertion, queue
 from .queue import Job
 
@@ -58,9 +58,10 @@ def discard(job: Job) -> None:
     """Remove what was made of a job's results and has not come into the scene."""
     job.results.clear()
     job.landing = None
-    for mesh_uid, image_uid in job.staged:
-        if (mesh := _find(bpy.data.meshes, mesh_uid)) is not None:
-            bpy.data.meshes.remove(mesh)
+    for mesh_uid, image_uid, *further in job.staged:
+        for uid in (mesh_uid, *further):
+            if (mesh := _find(bpy.data.meshes, uid)) is not None:
+                bpy.data.meshes.remove(mesh)
         if (image := _find(bpy.data.images, image_uid)) is not None:
             bpy.data.images.remove(image)
     job.staged.clear()
@@ -77,11 +78,14 @@ def _land(job: Job) -> Iterator[None]:
             job.staged[-1] = (job.staged[-1][0], image.session_uid)
             if not result.mesh.texture.png:
                 yield
-    meshes = [
+        for further in levels.build_meshes(result):
+            job.staged[-1] += (further.session_uid,)
+            yield
+    built = [
         _staged_data(result, *uids) for result, uids in zip(job.results, job.staged, strict=True)
     ]
     job.staged.clear()
-    objects = insertion.insert(bpy.context, job.spec, job.results, meshes)
+    objects = insertion.insert(bpy.context, job.spec, job.results, built)
     events.call(events.landed, bpy.context, objects, job.spec, list(job.results))
     # No operator runs now, so nobody else makes the undo step.
     _push_undo(_step_name(job, objects[0].name))
@@ -95,11 +99,18 @@ def _push_undo(name: str) -> None:
         logger.exception("no undo step could be made")
 
 
-def _staged_data(result: GenerationResult, mesh_uid: int, image_uid: int) -> bpy.types.Mesh:
-    """Return a variant's mesh with its material, made again where an undo removed a piece."""
+def _staged_data(
+    result: GenerationResult, mesh_uid: int, image_uid: int, *further_uids: int
+) -> insertion.Built:
+    """Return a variant's meshes with its material, made again where an undo removed a piece."""
     mesh = _find(bpy.data.meshes, mesh_uid)
     image = _find(bpy.data.images, image_uid)
-    return mesh_build.build_data(result, mesh, image)
+    further = [_find(bpy.data.meshes, uid) for uid in further_uids]
+    if None in further:
+        for left in filter(None, further):
+            bpy.data.meshes.remove(left)
+        further = list(levels.build_meshes(result))
+    return insertion.Built(mesh_build.build_data(result, mesh, image), tuple(further))
 
 
 def _find(collection, uid: int):

@@ -46,8 +46,9 @@ class Job:
     """On the monotonic clock; None while nobody wants it to stop."""
     landing: Iterator[None] | None = None
     """From the first piece of the results that has become Blender data."""
-    staged: list[tuple[int, int]] = field(default_factory=list)
-    """`session_uid` of the mesh and of the image of each result, not yet in the scene; 0: none."""
+    staged: list[tuple[int, ...]] = field(default_factory=list)
+    """`session_uid` of the mesh and the image (0: none) of each result, and of the meshes that come
+    with it, not yet in the scene."""
 
     @property
     def is_cancelled(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bpy
 
-from .. import mesh_build
+from .. import levels, mesh_build
 
 VARIANTS_KEY = "maquette_variants"
 """Custom property of the collection: where the sheet is centred, (x, y, z) in metres."""
@@ -52,7 +52,8 @@ def parent_of(collection: bpy.types.Collection) -> bpy.types.Collection | None:
 
 
 def delete_object(variant: bpy.types.Object) -> None:
-    """Delete an object with the mesh, materials and images that nothing else uses."""
+    """Delete an object with what comes with it, and the data that nothing else uses."""
+    levels.remove(variant)
     mesh = variant.data
     bpy.data.objects.remove(variant)
     if mesh is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from .. import mesh_build
+from .. import levels, mesh_build
 from . import thumbnails
 from .collection import VARIANTS_KEY, collection_of, delete_object, members, parent_of
 
@@ -50,6 +50,7 @@ def keep(context, variant: bpy.types.Object) -> None:
     if target.objects.get(variant.name) != variant:
         target.objects.link(variant)
     collection.objects.unlink(variant)
+    levels.move(variant, collection, target)
     if PLACE_KEY in variant:
         del variant[PLACE_KEY]
     _tidy(context, collection)
