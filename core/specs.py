@@ -126,6 +126,54 @@ class WordEncoderSpec:
     max_words: int = 24
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderSpec:
+    """The way from a coloured point cloud and views of an object to its latent.
+
+    OpenAI's `PointCloudPerceiverChannelsEncoder` (arXiv:2305.02463, section 4.1): tokens made of
+    the cloud's first points and learned output tokens read all points, then all views.
+    """
+
+    num_latents: int
+    """Latent vectors per shape, L, one output token each."""
+    channels: int
+    """Channels per latent vector, C."""
+    width: int
+    num_layers: int
+    """Two readings of data count as one, the rest are self-attention."""
+    num_heads: int
+    num_points: int
+    """Points of a cloud, N."""
+    num_views: int
+    image_size: int
+    """Pixels per side of a view; a multiple of the patch size."""
+    num_centers: int
+    """Leading points, farthest first, that become tokens with their neighbourhoods."""
+    num_neighbors: int
+    """Points that one neighbourhood holds."""
+    conv_widths: tuple[int, ...]
+    """Channels of the convolutions over a neighbourhood."""
+    conv_size: int = 8
+    conv_stride: int = 4
+    radius: float = 0.5
+    """Of a neighbourhood, in a box from -1 to 1."""
+    patch_size: int = 8
+    max_depth: float = 9.0
+    """Depths beyond, the background's above all, are taken for this one."""
+    frequencies: int = 15
+    """Octaves of the encoding of positions and colours."""
+    num_timesteps: int = 1024
+    noise_power: float = 5.0
+    """Bottleneck in training: alpha_bar(t) = 1 - t**noise_power, the `inv_parabola` schedule."""
+    noise_share: float = 0.1
+    """Share of training examples whose latent is noised beyond the first timestep."""
+
+    @property
+    def encoded_width(self) -> int:
+        """Channels of three encoded numbers."""
+        return 3 + 6 * self.frequencies
+
+
 _OFFICIAL_HEADS: tuple[tuple[Head, int], ...] = (
     ("signed_distance", 1),
     ("density_coarse", 1),
@@ -190,6 +238,22 @@ DECODERS: dict[str, DecoderSpec] = {
         num_generated=2,
         num_hidden=4,
         position_frequencies=6,
+    ),
+}
+
+ENCODERS: dict[str, EncoderSpec] = {
+    "shap-e": EncoderSpec(
+        num_latents=1024,
+        channels=1024,
+        width=1024,
+        num_layers=12,
+        num_heads=8,
+        num_points=16384,
+        num_views=20,
+        image_size=256,
+        num_centers=1024,
+        num_neighbors=64,
+        conv_widths=(1024, 1024),
     ),
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 TEXT_PRIOR = "a text prior"
 IMAGE_PRIOR = "an image prior"
 DECODER = "a decoder"
+ENCODER = "an encoder of meshes"
 TEXT_ENCODER = "a CLIP text encoder"
 IMAGE_ENCODER = "a CLIP image encoder"
 WORD_ENCODER = "a word encoder"
@@ -33,6 +34,7 @@ _SIGNATURES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (TEXT_ENCODER, ("text_model.embeddings.token_embedding.weight",)),
     (TEXT_ENCODER, ("embeddings.token_embedding.weight", "final_layer_norm.weight")),
     (WORD_ENCODER, ("word_embedding.weight", "slots")),
+    (ENCODER, ("output_tokens", "views_in.background")),
 )
 
 

@@ -96,6 +96,28 @@ class InterleavedHeads:
         return rows.transpose(0, 1).flatten(0, 2)
 
 
+@dataclass(frozen=True, slots=True)
+class HeadShare:
+    """Some of the parts that a file interleaves per head, heads x `of` parts x head width.
+
+    We keep the chosen parts one after the other, parts x heads x width.
+    """
+
+    num_heads: int
+    parts: tuple[int, ...]
+    of: int
+
+    def source_shape(self, target: Shape, num_sources: int) -> Shape:
+        """Return the rows of all parts."""
+        return (target[0] * self.of // len(self.parts), *target[1:])
+
+    def assemble(self, sources: Sequence[Tensor]) -> Tensor:
+        """Move the chosen parts to the front."""
+        source = sources[0]
+        rows = source.view(self.num_heads, self.of, -1, *source.shape[1:])
+        return torch.cat([rows[:, part].flatten(0, 1) for part in self.parts])
+
+
 AS_IS = AsIs()
 
 
@@ -130,6 +152,8 @@ class KeyMap:
     entries: Mapping[str, Entry] | None
     """By the name in our module; None means that the file uses our own names."""
     ignored: tuple[Ignored, ...] = ()
+    beside: str = ""
+    """What else such a file holds, and is recognised by; empty where it holds nothing else."""
 
     def entries_for(self, targets: Collection[str]) -> Mapping[str, Entry]:
         """Return an entry for every tensor of our module.

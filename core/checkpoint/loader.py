@@ -82,7 +82,7 @@ def _check(
 ) -> Mapping[str, Entry]:
     """Check names and shapes; see `load_module`."""
     found = recognise(weights.headers.keys())
-    if found is not None and found != key_map.holds:
+    if found is not None and found not in (key_map.holds, key_map.beside):
         raise CheckpointError(weights.path, f"holds {found}, not {key_map.holds}")
     entries = key_map.entries_for(targets.keys())
     used = {source for entry in entries.values() for source in entry.sources}

@@ -1,27 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Positional encoding of NeRF as Shap-E has it: powers of two without pi, scale-major."""
+"""Positional encoding, which the decoder shares with the encoder of meshes."""
 
 from __future__ import annotations
 
-import math
+from ..encoding import encode_position
 
-import torch
-from torch import Tensor
-
-
-def encode_position(x: Tensor, num_frequencies: int) -> Tensor:
-    """Return [x, sin(2^k x), sin(2^k x + pi/2)] for k = 0 .. num_frequencies - 1.
-
-    Always computed in fp32: at 2^14 half precision would be wrong by whole turns.
-
-    Args:
-        x: positions or directions, [..., 3].
-        num_frequencies: octaves.
-
-    Returns:
-        The encoding, all sines first, octave outermost, fp32, [..., 3 + 6 * num_frequencies].
-    """
-    x = x.float()
-    scales = 2.0 ** torch.arange(num_frequencies, device=x.device, dtype=torch.float32)
-    scaled = (x[..., None, :] * scales[:, None]).flatten(-2)  # [..., 3 * num_frequencies]
-    return torch.cat([x, scaled.sin(), (scaled + math.pi / 2).sin()], dim=-1)
+__all__ = ["encode_position"]

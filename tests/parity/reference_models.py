@@ -15,7 +15,15 @@ from typing import TypeVar
 import torch
 from maquette.core.checkpoint.pack_layout import PublishedSpecs
 from maquette.core.conditioning.clip import open_clip_module
-from maquette.core.specs import CLIPS, DECODERS, PRIORS, ClipSpec, DecoderSpec, PriorSpec
+from maquette.core.specs import (
+    CLIPS,
+    DECODERS,
+    PRIORS,
+    ClipSpec,
+    DecoderSpec,
+    EncoderSpec,
+    PriorSpec,
+)
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -52,6 +60,19 @@ TINY = PublishedSpecs(
 
 TINY_OPENAI_PRIOR = replace(TINY.text_prior, condition_width=768)
 TINY_OPENAI_DECODER = TINY.decoder
+TINY_OPENAI_ENCODER = EncoderSpec(
+    num_latents=64,
+    channels=32,
+    width=32,
+    num_layers=4,
+    num_heads=4,
+    num_points=256,
+    num_views=3,
+    image_size=32,
+    num_centers=24,
+    num_neighbors=16,
+    conv_widths=(32, 32),
+)
 """The sizes of the recorded numbers of OpenAI's code."""
 
 

@@ -42,6 +42,7 @@ SIBLINGS = {
     "core.conditioning",
     "core.decoder",
     "core.diffusion",
+    "core.encoder",
     "core.geometry",
     "core.prior",
     "core.texture",
