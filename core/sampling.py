@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,14 +14,28 @@ from .config import Likeness, SamplerConfig
 from .diffusion.denoiser import Denoiser, WatchedDenoiser, guided_denoiser
 from .diffusion.samplers import SAMPLERS, OnStep
 from .diffusion.schedule import exp_alphas_cumprod, sampling_sigmas
-from .prior.transformer import LatentPrior
+from .specs import PriorSpec
 
 OnEstimate = Callable[[int, int, Tensor], None]
 """Called after each step with (steps done, steps in all, estimate of the clean latent [L, C])."""
 
 
+OnEstimates = Callable[[int, int, Tensor], None]
+"""The same for several latents at once, [B, L, C]."""
+
+
+class Prior(Protocol):
+    """What is asked of a prior: `LatentPrior`, or something that runs one."""
+
+    spec: PriorSpec
+
+    def __call__(self, x: Tensor, timestep: Tensor, condition: Tensor, /) -> Tensor:
+        """Predict clean latents; see `LatentPrior.forward`."""
+        ...
+
+
 def sample_latent(
-    prior: LatentPrior,
+    prior: Prior,
     condition: Tensor,
     sampler: SamplerConfig,
     seed: int,
@@ -30,45 +45,76 @@ def sample_latent(
     earlier: Tensor | None = None,
     strength: float = 1.0,
 ) -> Tensor:
-    """Draw one latent.
+    """Draw one latent, fp32, [L, C]; arguments are those of `sample_latents`."""
+
+    def show(done: int, total: int, estimates: Tensor) -> None:
+        if on_estimate is not None:
+            on_estimate(done, total, estimates[0])
+
+    return sample_latents(
+        prior,
+        condition,
+        sampler,
+        [seed],
+        on_step=on_step,
+        on_estimates=show if on_estimate else None,
+        earlier=earlier,
+        strength=strength,
+    )[0]
+
+
+def sample_latents(
+    prior: Prior,
+    condition: Tensor,
+    sampler: SamplerConfig,
+    seeds: Sequence[int],
+    *,
+    on_step: OnStep,
+    on_estimates: OnEstimates | None = None,
+    earlier: Tensor | None = None,
+    strength: float = 1.0,
+) -> Tensor:
+    """Draw one latent for each seed, all in one batch.
+
+    A latent of a batch differs from the same one drawn alone by the rounding of sums in another
+    order, which guidance and the number of steps enlarge.
 
     Args:
         prior: text or image prior.
         condition: condition tokens, [1, T, E]; zeros of the same shape stand for no condition.
         sampler: steps, guidance and noise range.
-        seed: of the noise, which is drawn on the CPU so that devices agree.
+        seeds: of the noise, which is drawn on the CPU so that devices agree, [B].
         on_step: progress and cancellation hook.
-        on_estimate: called after `on_step`.
+        on_estimates: called after `on_step`.
         earlier: a latent to stay near, [L, C]; None starts from noise alone.
         strength: share of noise mixed into the earlier latent, see `config.Likeness`.
 
     Returns:
-        The latent, fp32, [L, C].
+        The latents, fp32, [B, L, C].
     """
     spec = prior.spec
     sigmas = sampling_sigmas(sampler, num_timesteps=spec.num_timesteps, rate=spec.schedule_rate)
-    generator = torch.Generator("cpu").manual_seed(seed)
-    noise = torch.randn(1, spec.num_latents, spec.channels, generator=generator)
     if earlier is not None:
         sigmas = sigmas[_first_level(sigmas, strength) :]
-    x = noise.to(condition.device) * float(sigmas[0])
+    x = torch.stack([_noise(spec, seed) for seed in seeds]).to(condition.device)
+    x = x * float(sigmas[0])
     if earlier is not None:
         x = x + earlier
-    denoise = _denoiser(prior, condition, sampler)
-    if on_estimate is None:
-        return SAMPLERS[sampler.method](denoise, x, sigmas, on_step=on_step)[0]
-    watched, show = WatchedDenoiser(denoise), on_estimate
+    denoise = _denoiser(prior, condition.expand(len(seeds), -1, -1), sampler)
+    if on_estimates is None:
+        return SAMPLERS[sampler.method](denoise, x, sigmas, on_step=on_step)
+    watched, show = WatchedDenoiser(denoise), on_estimates
 
     def step(done: int, total: int) -> None:
         on_step(done, total)
         if watched.latest is not None:
-            show(done, total, watched.latest[0])
+            show(done, total, watched.latest)
 
-    return SAMPLERS[sampler.method](watched, x, sigmas, on_step=step)[0]
+    return SAMPLERS[sampler.method](watched, x, sigmas, on_step=step)
 
 
 def latent_of(
-    prior: LatentPrior,
+    prior: Prior,
     condition: Tensor,
     sampler: SamplerConfig,
     like: Likeness,
@@ -89,6 +135,12 @@ def latent_of(
     return latent
 
 
+def _noise(spec: PriorSpec, seed: int) -> Tensor:
+    """Return the noise of a seed, unit variance, on the CPU, [L, C]."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randn(spec.num_latents, spec.channels, generator=generator)
+
+
 def _first_level(sigmas: Tensor, strength: float) -> int:
     """Return the highest noise level whose share of noise is not above the strength.
 
@@ -99,7 +151,7 @@ def _first_level(sigmas: Tensor, strength: float) -> int:
     return min(next(fitting), len(levels) - 2)  # The last level is 0, and a step leads to it.
 
 
-def _denoiser(prior: LatentPrior, condition: Tensor, sampler: SamplerConfig) -> Denoiser:
+def _denoiser(prior: Prior, condition: Tensor, sampler: SamplerConfig) -> Denoiser:
     spec = prior.spec
     return guided_denoiser(
         prior,
@@ -110,4 +162,5 @@ def _denoiser(prior: LatentPrior, condition: Tensor, sampler: SamplerConfig) -> 
         alphas_cumprod=exp_alphas_cumprod(
             spec.num_timesteps, rate=spec.schedule_rate, convention=sampler.convention
         ),
+        delta_reuse=sampler.delta_reuse,
     )

@@ -73,7 +73,10 @@ class GuidedMixture:
     """A whole guided problem: pick a few modes of a mixture, as a prompt picks a few shapes."""
 
     denoise: Denoiser
+    """Good for one run if it reuses the difference of guidance."""
     noise: Tensor  # fp64, unit variance, [B, L, C]
+    batches: list[int]
+    """How many latents the prior was asked about in each evaluation so far."""
 
     @classmethod
     def random(
@@ -84,6 +87,7 @@ class GuidedMixture:
         num_followed: int,
         guidance_scale: float = 15.0,
         batch: int = 24,
+        delta_reuse: int = 1,
     ) -> GuidedMixture:
         prior = MixturePrior.random(seed, deviation=deviation)
         generator = torch.Generator().manual_seed(1000 + seed)
@@ -92,16 +96,24 @@ class GuidedMixture:
         uncond = torch.zeros(batch, num_modes)
         condition = torch.full_like(uncond, -1e9)
         condition[:, followed] = 0.0
+        batches: list[int] = []
+
+        def counted(scaled: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+            batches.append(len(scaled))
+            return prior(scaled, timestep, condition)
+
         denoise = guided_denoiser(
-            prior,
+            counted,
             condition,
             uncond,
             guidance_scale,
             convention="openai",
             alphas_cumprod=exp_alphas_cumprod(),
+            delta_reuse=delta_reuse,
         )
         shape = (batch, NUM_LATENTS, CHANNELS)
-        return cls(denoise, torch.randn(shape, generator=generator, dtype=torch.float64))
+        noise = torch.randn(shape, generator=generator, dtype=torch.float64)
+        return cls(denoise, noise, batches)
 
     def converged(self, num_steps: int = 600) -> Tensor:
         """Solve the published ODE with so many Heun steps that no error is left, fp64."""

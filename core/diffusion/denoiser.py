@@ -32,6 +32,7 @@ def guided_denoiser(
     *,
     convention: Convention,
     alphas_cumprod: Tensor,
+    delta_reuse: int = 1,
 ) -> Denoiser:
     """Return the denoiser that follows `condition` with the given strength.
 
@@ -51,28 +52,59 @@ def guided_denoiser(
     """
     if uncond.shape != condition.shape:
         raise ValueError(f"condition is {[*condition.shape]} but uncond is {[*uncond.shape]}")
-    is_openai = convention == "openai"
-    is_guided = guidance_scale != 1.0
-    halves = [condition, uncond] if is_openai else [uncond, condition]
-    conditions = torch.cat(halves) if is_guided else condition
+    guide = _Guide(guidance_scale, is_openai=convention == "openai", delta_reuse=delta_reuse)
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         timestep = sigma_to_timestep(sigma, alphas_cumprod, convention).to(x.device)
         scaled = x / (sigma[:, None, None] ** 2 + 1).sqrt()
-        if is_guided:
+        sides = guide.sides(condition, uncond)
+        if len(sides) > 1:
             scaled, timestep = torch.cat([scaled, scaled]), torch.cat([timestep, timestep])
         # fp32 from here on: guidance multiplies the rounding of a half-precision difference.
-        predicted = prior(scaled, timestep, conditions).to(x.dtype)
+        predicted = prior(scaled, timestep, torch.cat(sides)).to(x.dtype)
         _require_finite(predicted)
-        if is_openai:
-            predicted = predicted.clamp(-1, 1)
-        if is_guided:
-            first, second = predicted.chunk(2)
-            toward, away = (first, second) if is_openai else (second, first)
-            predicted = away + guidance_scale * (toward - away)
-        return predicted if is_openai else predicted.clamp(-1, 1)
+        return guide.mix(predicted)
 
     return denoise
+
+
+class _Guide:
+    """Which sides of the guidance an evaluation asks for, and what it makes of the answers."""
+
+    def __init__(self, scale: float, *, is_openai: bool, delta_reuse: int) -> None:
+        self._scale = scale
+        self._is_openai = is_openai
+        self._delta_reuse = delta_reuse
+        self._count = 0
+        self._delta: Tensor | None = None
+        """The last difference between the two predictions, [B, L, C]."""
+
+    def sides(self, condition: Tensor, uncond: Tensor) -> list[Tensor]:
+        """Return what to ask the prior about, in one batch."""
+        is_due = self._count % self._delta_reuse == 0
+        self._count += 1
+        if self._scale == 1.0 or not is_due:
+            return [condition]
+        self._delta = None
+        return [condition, uncond] if self._is_openai else [uncond, condition]
+
+    def mix(self, predicted: Tensor) -> Tensor:
+        """Return the guided prediction [B, L, C] of the answers to `sides`."""
+        if self._is_openai:
+            predicted = predicted.clamp(-1, 1)
+        if self._scale != 1.0:
+            predicted = self._guided(predicted)
+        return predicted if self._is_openai else predicted.clamp(-1, 1)
+
+    def _guided(self, predicted: Tensor) -> Tensor:
+        if self._delta is not None:
+            # The conditional side is new, so that only its difference to the other one is old.
+            return predicted + (self._scale - 1) * self._delta
+        first, second = predicted.chunk(2)
+        toward, away = (first, second) if self._is_openai else (second, first)
+        if self._delta_reuse > 1:
+            self._delta = toward - away
+        return away + self._scale * (toward - away)
 
 
 class WatchedDenoiser:

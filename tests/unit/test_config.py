@@ -156,3 +156,24 @@ def test_without_changes_the_pack_decides_and_a_whole_sampler_wins() -> None:
 def test_a_change_out_of_range_is_named() -> None:
     with pytest.raises(InvalidRequestError, match="steps must be a whole number from 1 to 1024"):
         SamplerChanges(num_steps=0)
+
+
+def test_the_fast_sampler_is_the_same_from_either_side() -> None:
+    fast = SamplerConfig.fast()
+
+    assert fast == SamplerChanges.fast().apply(SamplerConfig())
+    assert (fast.num_evaluations, fast.delta_reuse) == (16, 2)
+
+
+@pytest.mark.parametrize("value", [0, 5, 1.5, True])
+def test_a_reuse_outside_its_range_is_refused(value: int) -> None:
+    with pytest.raises(InvalidRequestError, match="delta reuse must be a whole number from 1 to 4"):
+        SamplerConfig(delta_reuse=value)
+
+
+def test_heun_does_not_reuse_its_guidance() -> None:
+    with pytest.raises(InvalidRequestError, match="delta reuse must be 1, got 2"):
+        SamplerConfig(method="heun", delta_reuse=2)
+
+    changed = SamplerChanges(method="heun").apply(SamplerConfig.fast())
+    assert (changed.method, changed.delta_reuse) == ("heun", 1)

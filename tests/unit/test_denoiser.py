@@ -88,6 +88,59 @@ def test_a_guidance_of_zero_ignores_the_condition() -> None:
     torch.testing.assert_close(denoised, torch.full_like(X, 0.1))
 
 
+class DriftingPrior(ScriptedPrior):
+    """Answers a little more in every call, on both sides alike."""
+
+    def __call__(self, scaled: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+        return super().__call__(scaled, timestep, condition) + 0.01 * len(self.calls)
+
+
+@pytest.mark.parametrize(("convention", "cond_half"), [("openai", 0), ("diffusers", 1)])
+@pytest.mark.parametrize("delta_reuse", [1, 2, 3])
+def test_a_reused_difference_goes_on_top_of_a_new_conditional_side(
+    convention: str, cond_half: int, delta_reuse: int
+) -> None:
+    """Where only the difference stands still, reusing it changes nothing."""
+    prior = DriftingPrior(cond=0.3, uncond=0.25)
+    denoise = guided_denoiser(
+        prior,
+        CONDITION,
+        UNCOND,
+        4.0,
+        convention=convention,
+        alphas_cumprod=exp_alphas_cumprod(),
+        delta_reuse=delta_reuse,
+    )
+
+    answers = [denoise(X, SIGMA) for _ in range(4)]
+
+    sizes = [4 if i % delta_reuse == 0 else 2 for i in range(4)]
+    assert [len(call[0]) for call in prior.calls] == sizes
+    alone = [call[2] for call, size in zip(prior.calls, sizes, strict=True) if size == 2]
+    assert all(torch.equal(condition, CONDITION) for condition in alone)
+    for number, answer in enumerate(answers, start=1):
+        expected = 0.3 + 0.01 * number + 3.0 * 0.05
+        torch.testing.assert_close(answer, torch.full_like(X, expected))
+
+
+def test_without_guidance_there_is_no_difference_to_reuse() -> None:
+    prior = ScriptedPrior(0.5, 0.1)
+    denoise = guided_denoiser(
+        prior,
+        CONDITION,
+        UNCOND,
+        1.0,
+        convention="openai",
+        alphas_cumprod=exp_alphas_cumprod(),
+        delta_reuse=2,
+    )
+
+    answers = [denoise(X, SIGMA) for _ in range(3)]
+
+    assert [len(call[0]) for call in prior.calls] == [2, 2, 2]
+    assert all(torch.equal(answer, torch.full_like(X, 0.5)) for answer in answers)
+
+
 def test_the_prior_sees_unit_variance_at_every_noise_level() -> None:
     prior = ScriptedPrior(0.0, 0.0)
 
