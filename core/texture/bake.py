@@ -30,8 +30,10 @@ FieldColor = Callable[[Tensor], Tensor]
 Projection = Callable[[Tensor], Tensor]
 """Points [P, 3] near a surface to points on it, [P, 3]; those too far off stay where they are."""
 
-_MOST_SAMPLES = 200_000
+_MOST_SAMPLES = 100_000
 """Of the mesh's surface, from which distances to it are measured."""
+
+_PROJECTED_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +120,9 @@ def _projected(
     points = positions.clip(-1.0, 1.0)
     if project is None:
         return points
-    for start in range(0, len(points), _MOST_SAMPLES):
+    for start in range(0, len(points), _PROJECTED_AT_ONCE):
         check()
-        part = slice(start, start + _MOST_SAMPLES)
+        part = slice(start, start + _PROJECTED_AT_ONCE)
         points[part] = project(torch.from_numpy(points[part]).to(device)).cpu().numpy()
     return points.clip(-1.0, 1.0)
 

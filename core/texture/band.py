@@ -33,7 +33,9 @@ _LONGEST_STEP = 1.0
 """Of one step, in cells."""
 _REACH = 2.5
 """Farthest that a point is moved, in cells."""
-_ON_SURFACE = 0.05
+_ON_SURFACE = 0.01
+"""Distance in cells below which a point need not move."""
+_ARRIVED = 0.1
 """Distance in cells below which a point counts as arrived."""
 
 
@@ -52,26 +54,29 @@ class SurfaceBand:
         Newton's method along the gradient. A point that does not arrive, or would go farther than
         a few cells, stays where it is.
         """
-        moved = points.to(self._volume.device, torch.float32)
-        start = moved
+        start = points.to(self._volume.device, torch.float32)
+        moved = start.clone()
+        active = torch.arange(len(start), device=start.device)
         for _ in range(_NEWTON_STEPS):
-            distance, gradient = self._look_up(moved)
-            share = -distance / gradient.square().sum(dim=1).clamp(min=1e-12)
-            # What left the band stays where it is, without having arrived.
-            step = (gradient * share[:, None]).nan_to_num(nan=0.0)
+            distance, gradient = self._look_up(moved[active])
+            squared = gradient.square().sum(dim=1)
+            # A comparison with NaN is false: what left the band stays, without having arrived.
+            goes_on = distance.square() > (_ON_SURFACE * self.cell) ** 2 * squared
+            active, share = active[goes_on], -distance[goes_on] / squared[goes_on].clamp(min=1e-12)
+            step = gradient[goes_on] * share[:, None]
             length = step.norm(dim=1, keepdim=True).clamp(min=1e-12)
-            moved = moved + step * (_LONGEST_STEP * self.cell / length).clamp(max=1.0)
+            moved[active] += step * (_LONGEST_STEP * self.cell / length).clamp(max=1.0)
         distance, gradient = self._look_up(moved)
-        # A comparison with NaN is false.
-        arrived = distance.abs() <= _ON_SURFACE * self.cell * gradient.norm(dim=1)
+        arrived = distance.abs() <= _ARRIVED * self.cell * gradient.norm(dim=1)
         arrived &= (moved - start).norm(dim=1) <= _REACH * self.cell
-        return torch.where(arrived[:, None], moved, start).to(points.device)
+        ends: Tensor = torch.where(arrived[:, None], moved, start)
+        return ends.to(points.device)
 
     def normals(self, points: Tensor) -> Tensor:
         """Return outward unit normals at points [P, 3]; NaN away from the surface, [P, 3]."""
         gradient = self._look_up(points.to(self._volume.device, torch.float32))[1]
         # Positive inside: the distance falls outward.
-        normals = -gradient / gradient.norm(dim=1, keepdim=True)
+        normals: Tensor = -gradient / gradient.norm(dim=1, keepdim=True)
         return normals.to(points.device)
 
     def _look_up(self, points: Tensor) -> tuple[Tensor, Tensor]:

@@ -115,4 +115,5 @@ def _encode(
     parts[:, 2] = np.maximum(parts[:, 2], _LEAST_BLUE)
     parts /= np.sqrt((parts * parts).sum(axis=1, keepdims=True))
     parts[~np.isfinite(parts).all(axis=1)] = (0.0, 0.0, 1.0)
-    return np.rint((parts + 1.0) * 127.5).astype(np.uint8)
+    encoded: NDArray[np.uint8] = np.rint((parts + 1.0) * 127.5).astype(np.uint8)
+    return encoded

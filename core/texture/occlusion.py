@@ -18,16 +18,20 @@ from ..interrupt import Check, ignore
 from .raster import Texels
 from .voxels import ClearanceGrid
 
-NUM_RAYS = 48
-BLOCKS = 256
+NUM_RAYS = 64
+BLOCKS = 128
 """Blocks of texels along a side of the image."""
 
-_START = 1.5
+_START = 2.0
 """Cells above the surface where rays start, so that they do not meet it."""
 _SHORTEST_STEP = 0.5
 _NUM_STEPS = 40
-_THIN = 0.25
-"""Clearance in cells that counts as a hit, since thin parts have no node inside."""
+_NEAR_HIT, _FAR_HIT, _HIT_GROWTH = -0.3, 0.6, 0.06
+"""Clearance in cells that counts as a hit: at the start, at most, and more for each cell between.
+
+Thin parts have no node inside, so that rays must stop short of them; close to where they start
+they run along the surfaces that they start from.
+"""
 _POINTS_AT_ONCE = 4096
 _GOLDEN_ANGLE = np.pi * (3.0 - 5.0**0.5)
 
@@ -94,11 +98,10 @@ def _hemisphere(normals: Tensor, numbers: Tensor) -> Tensor:
     turn = (numbers * 0.6180339887498949 % 1.0) * (2 * torch.pi)
     angle = (ray * _GOLDEN_ANGLE + turn[:, None]).float()
     right, up = _frames(normals)
-    return (
-        (radius * angle.cos())[..., None] * right[:, None]
-        + (radius * angle.sin())[..., None] * up[:, None]
-        + (1.0 - radius.square()).sqrt()[:, None] * normals[:, None]
-    )
+    across = radius[:, None] * angle.cos()[..., None] * right[:, None]
+    across += radius[:, None] * angle.sin()[..., None] * up[:, None]
+    rays: Tensor = across + (1.0 - radius.square()).sqrt()[:, None] * normals[:, None]
+    return rays
 
 
 def _frames(normals: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,7 +119,7 @@ def _blocked(grid: ClearanceGrid, places: Tensor, directions: Tensor) -> Tensor:
     last = grid.values.shape[-1] - 1.0
     for _ in range(_NUM_STEPS):
         clearance = grid.at(places)
-        hit = clearance < _THIN * ((travelled - 1.0) / 2.0).clamp(0.0, 1.0)
+        hit = clearance < (_NEAR_HIT + _HIT_GROWTH * travelled).clamp(max=_FAR_HIT)
         blocked[active[hit]] = True
         step = clearance.clamp(min=_SHORTEST_STEP)
         travelled = travelled + step
@@ -168,7 +171,8 @@ class _Blocks:
             weight *= neighbor.is_there[self._block]
             total += weight * values[neighbor.number][self._block]
             weights += weight
-        return total / weights
+        blended: NDArray[np.float32] = total / weights
+        return blended
 
 
 def _find(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> _Neighbor:

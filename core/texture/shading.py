@@ -27,7 +27,8 @@ def corner_normals(
         normals: of the vertices, for `smooth` shading with normals that are not Blender's own.
     """
     if shading == "smooth" and normals is not None:
-        return normals[faces]
+        shared: NDArray[np.float32] = normals[faces]
+        return shared
     positions = vertices[faces].astype(np.float64)
     flat = _face_normals(positions)
     if shading == "flat":
@@ -41,7 +42,8 @@ def corner_normals(
     corners = mean[fan].reshape(-1, 3, 3)
     lost = (corners == 0).all(axis=2)
     corners[lost] = np.broadcast_to(flat[:, None], corners.shape)[lost]
-    return corners.astype(np.float32)
+    rounded: NDArray[np.float32] = corners.astype(np.float32)
+    return rounded
 
 
 def _fans(
@@ -78,4 +80,5 @@ def _angles(positions: NDArray[np.float64]) -> NDArray[np.float64]:
     back = np.roll(positions, 1, axis=1) - positions
     lengths = np.linalg.norm(onward, axis=2) * np.linalg.norm(back, axis=2)
     cosine = np.einsum("fci,fci->fc", onward, back) / np.maximum(lengths, 1e-300)
-    return np.arccos(cosine.clip(-1.0, 1.0))
+    angles: NDArray[np.float64] = np.arccos(cosine.clip(-1.0, 1.0))
+    return angles

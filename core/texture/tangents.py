@@ -65,7 +65,9 @@ def _angles(positions: NDArray[np.float64], normals: NDArray[np.float64]) -> NDA
     """Return the angle of each corner as seen along its normal, [F, 3]."""
     onward = _flattened(np.roll(positions, -1, axis=1) - positions, normals)
     back = _flattened(np.roll(positions, 1, axis=1) - positions, normals)
-    return np.arccos(np.einsum("fci,fci->fc", onward, back).clip(-1.0, 1.0))
+    cosine = np.einsum("fci,fci->fc", onward, back)
+    angles: NDArray[np.float64] = np.arccos(cosine.clip(-1.0, 1.0))
+    return angles
 
 
 def _groups(
@@ -100,7 +102,8 @@ def _groups(
 
 
 def _next_corner(corner: NDArray[np.int64]) -> NDArray[np.int64]:
-    return corner - corner % 3 + (corner + 1) % 3
+    following: NDArray[np.int64] = corner - corner % 3 + (corner + 1) % 3
+    return following
 
 
 def _bits(values: NDArray[np.float32]) -> NDArray[np.uint32]:

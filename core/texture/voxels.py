@@ -19,6 +19,10 @@ RESOLUTION = 96
 
 _MARGIN = 3
 """Cells around the mesh."""
+_SEED = 0.5
+"""Cells from the mesh within which nodes stand for it: each cell that it cuts has one."""
+_SPACING = 0.4
+"""Cells around a sample in which there may be no other."""
 _FARTHEST = 12
 """Cells beyond which distances are not told apart."""
 
@@ -70,7 +74,8 @@ def measure_clearance(
     inside = _inside(((vertices - origin) / cell)[faces], resolution, check)
     check()
     near = _near_distance((samples - origin) / cell, sample_normals, resolution)
-    distance = _spread(near, check).sqrt()
+    seeds = torch.where(near <= _SEED, near.square(), float(_FARTHEST**2))
+    distance = torch.where(near.isfinite(), near, _spread(seeds, check).sqrt())
     values = torch.where(torch.from_numpy(inside), -distance, distance)
     return ClearanceGrid(origin, cell, values[None, None])
 
@@ -92,26 +97,28 @@ def _inside(corners: NDArray[np.float64], resolution: int, check: Check) -> NDAr
 def _near_distance(
     places: NDArray[np.float64], normals: NDArray[np.float32], resolution: int
 ) -> Tensor:
-    """Return the squared distance of the nodes around samples to the mesh, inf elsewhere."""
+    """Return the distance to the mesh of the nodes around samples, inf elsewhere, [R, R, R]."""
     base = np.floor(places).astype(np.int64)
     corner = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), axis=-1).reshape(-1, 3)
     nodes = base[:, None] + corner  # [N, 8, 3]
     away = nodes - places[:, None]
-    distance = np.abs(np.einsum("nki,ni->nk", away, normals.astype(np.float64)))
+    squared = np.einsum("nki,nki->nk", away, away)
+    above = np.einsum("nki,ni->nk", away, normals.astype(np.float64))
+    # The plane of a sample holds around it alone: beyond an edge there is nothing of it.
+    beside = np.sqrt((squared - above**2).clip(0.0)) - _SPACING
+    distance = np.sqrt(above**2 + beside.clip(0.0) ** 2)
     index = np.ravel_multi_index(
         tuple(nodes.clip(0, resolution - 1).transpose(2, 0, 1)), (resolution,) * 3
     )
-    # The nearest sample decides: the plane of another may pass closer without being there.
-    rank = np.einsum("nki,nki->nk", away, away)
-    key = (rank.reshape(-1) * 2**20).astype(np.int64) << 32 | (distance.reshape(-1) * 2**20).astype(
-        np.int64
-    )
+    # The nearest sample decides; its distance takes the lower bits along.
+    key = (squared * 2**20).astype(np.int64) << 32 | (distance * 2**20).astype(np.int64)
     best = torch.full((resolution**3,), torch.iinfo(torch.int64).max)
-    best.scatter_reduce_(0, torch.from_numpy(index.reshape(-1)), torch.from_numpy(key), "amin")
+    best.scatter_reduce_(
+        0, torch.from_numpy(index.reshape(-1)), torch.from_numpy(key.reshape(-1)), "amin"
+    )
     is_near = best < torch.iinfo(torch.int64).max
     found = (best & 0xFFFFFFFF).float() / 2**20
-    squared = torch.where(is_near, found.square(), float(_FARTHEST**2))
-    return squared.view((resolution,) * 3)
+    return torch.where(is_near, found, torch.inf).view((resolution,) * 3)
 
 
 def _spread(squared: Tensor, check: Check) -> Tensor:
