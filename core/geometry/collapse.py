@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Collapse the edges of a mesh, many at once, until so many faces are left; numpy alone.
+
+Each round takes edges that cost little and whose surroundings do not touch, so that what is true
+of each alone is true of all together. A collapse is allowed where it leaves a manifold one (the
+link condition: the ends have no neighbours in common but the corners opposite the edge; Dey et
+al. 1999, "Topology Preserving Edge Contraction") and turns no face over. A closed mesh hence
+stays closed, keeps its parts and its holes; the border of an open one stays where it is, as
+every border vertex only slides along it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..interrupt import Check, ignore
+from .grid import OnFraction, ignore_fraction
+from .quadrics import (
+    Floats,
+    best_of_ends,
+    best_places,
+    length_cost,
+    quadric_error,
+    vertex_quadrics,
+)
+
+Ints = NDArray[np.int64]
+
+_CHEAPEST = 0.4
+"""Share of the edges that a round chooses from."""
+
+_PASSES = 3
+"""How often a round looks for edges whose surroundings are still untouched."""
+
+_MIN_COSINE = 0.2
+"""Of the angle by which a collapse may turn a face; 78 degrees."""
+
+_MIN_QUALITY = 0.02
+"""Faces may not become thinner than this: their height over their longest side."""
+
+
+@dataclass(slots=True)
+class _Mesh:
+    """What a round starts from and leaves behind."""
+
+    vertices: Floats  # [V, 3]
+    quadrics: Floats  # [V, 10]
+    faces: Ints  # [F, 3]
+    refused: Ints  # keys of edges that may not collapse as things are, sorted
+    on_border: NDArray[np.bool_]  # [V]
+
+
+@dataclass(frozen=True, slots=True)
+class _Collapses:
+    """Edges that are to become points."""
+
+    kept: Ints  # the end that stays, [N]
+    lost: Ints  # the end that goes
+    places: Floats  # where the kept end moves, [N, 3]
+    num_faces: Ints  # faces at the edge, which go with it: two, or one on the border
+    is_pinned: NDArray[np.bool_]  # only the end that stays is on a border
+    keys: Ints
+
+    def take(self, which: NDArray[np.bool_] | Ints) -> _Collapses:
+        return _Collapses(
+            self.kept[which],
+            self.lost[which],
+            self.places[which],
+            self.num_faces[which],
+            self.is_pinned[which],
+            self.keys[which],
+        )
+
+
+def collapse_edges(
+    vertices: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    num_faces: int,
+    *,
+    check: Check = ignore,
+    on_progress: OnFraction = ignore_fraction,
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return a mesh with at most so many faces, or with more where nothing else may collapse.
+
+    Closed meshes lose two faces at a time, so that of an odd number one is left free.
+
+    Args:
+        vertices: positions, [V, 3].
+        faces: of a manifold mesh, consistently oriented, closed or with borders, [F, 3].
+        num_faces: how many to keep.
+        check: called before each round and within it; may raise to stop.
+        on_progress: called with the fraction of the faces that went.
+    """
+    check()
+    start = vertices.astype(np.float64)
+    corners = faces.astype(np.int64)
+    mesh = _Mesh(
+        vertices=start,
+        quadrics=vertex_quadrics(start, corners),
+        faces=corners,
+        refused=np.empty(0, dtype=np.int64),
+        on_border=np.zeros(len(start), dtype=bool),
+    )
+    excess = len(faces) - num_faces
+    while len(mesh.faces) > num_faces:
+        check()
+        before = len(mesh.faces), len(mesh.refused)
+        _round(mesh, len(mesh.faces) - num_faces, check)
+        if (len(mesh.faces), len(mesh.refused)) == before:
+            break
+        on_progress(min(1.0, (len(faces) - len(mesh.faces)) / excess))
+    used = np.zeros(len(mesh.vertices), dtype=bool)
+    used[mesh.faces] = True
+    renumbered = np.cumsum(used) - 1
+    return mesh.vertices[used].astype(np.float32), renumbered[mesh.faces].astype(np.int32)
+
+
+def _round(mesh: _Mesh, excess: int, check: Check) -> None:
+    """Collapse some edges, of all together at most so many faces."""
+    candidates = _cheapest(mesh, excess)
+    check()
+    chosen = _apart(mesh, candidates)
+    check()
+    allowed = _is_allowed(mesh, chosen)
+    refused = chosen.keys[~allowed]
+    chosen = chosen.take(allowed)
+    chosen = chosen.take(np.cumsum(chosen.num_faces) <= excess)
+    _apply(mesh, chosen, refused)
+
+
+def _cheapest(mesh: _Mesh, excess: int) -> _Collapses:
+    """Return the cheaper part of the edges that may be tried, cheapest first."""
+    count = len(mesh.vertices)
+    start, end = mesh.faces.ravel(), np.roll(mesh.faces, -1, axis=1).ravel()
+    keys, num_faces = np.unique(
+        np.minimum(start, end) * count + np.maximum(start, end), return_counts=True
+    )
+    first, second = np.divmod(keys, count)
+    on_border = mesh.on_border = np.zeros(count, dtype=bool)
+    on_border[first[num_faces == 1]] = True
+    on_border[second[num_faces == 1]] = True
+    ends_on_border = on_border[first].astype(np.int8) + on_border[second]
+    # Between two places of a border an edge through the inside would tie a knot.
+    usable = (num_faces <= excess) & ((num_faces == 1) | (ends_on_border < 2))
+    if len(mesh.refused):
+        place = np.searchsorted(mesh.refused, keys).clip(max=len(mesh.refused) - 1)
+        usable &= mesh.refused[place] != keys
+    # The end on the border is the one that stays.
+    swapped = on_border[second] & ~on_border[first]
+    kept, lost = np.where(swapped, second, first)[usable], np.where(swapped, first, second)[usable]
+    places, costs = _place(mesh, kept, lost, ends_on_border[usable])
+    order = np.argsort(costs, kind="stable")[: max(64, int(_CHEAPEST * len(costs)))]
+    is_pinned = ends_on_border[usable] == 1
+    edges = _Collapses(kept, lost, places, num_faces[usable], is_pinned, keys[usable])
+    return edges.take(order)
+
+
+def _place(
+    mesh: _Mesh, kept: Ints, lost: Ints, ends_on_border: NDArray[np.int8]
+) -> tuple[Floats, Floats]:
+    """Return where edges would collapse to, [E, 3], and what that costs, [E]."""
+    quadrics = mesh.quadrics[kept] + mesh.quadrics[lost]
+    start, end = mesh.vertices[kept], mesh.vertices[lost]
+    places = best_places(quadrics, start, end)
+    pinned = ends_on_border == 1
+    places[pinned] = start[pinned]
+    along = ends_on_border == 2
+    places[along] = best_of_ends(quadrics[along], start[along], end[along])
+    return places, quadric_error(quadrics, places) + length_cost(quadrics, start, end)
+
+
+def _apart(mesh: _Mesh, edges: _Collapses) -> _Collapses:
+    """Return edges none of whose ends is at or next to an end of another, cheapest first."""
+    count = len(mesh.vertices)
+    start, end = mesh.faces.ravel(), np.roll(mesh.faces, -1, axis=1).ravel()
+    # Whether a vertex is an end of a chosen edge, or next to one.
+    is_near = np.zeros(count, dtype=bool)
+    chosen = np.zeros(len(edges.keys), dtype=bool)
+    for _ in range(_PASSES):
+        rank = np.flatnonzero(~(is_near[edges.kept] | is_near[edges.lost]))
+        kept, lost = edges.kept[rank], edges.lost[rank]
+        best = np.full(count, len(edges.keys))
+        np.minimum.at(best, kept, rank)
+        np.minimum.at(best, lost, rank)
+        nearby = best.copy()
+        np.minimum.at(nearby, start, best[end])
+        np.minimum.at(nearby, end, best[start])
+        wins = rank[(rank <= nearby[kept]) & (rank <= nearby[lost])]
+        chosen[wins] = True
+        is_end = np.zeros(count, dtype=bool)
+        is_end[edges.kept[wins]] = is_end[edges.lost[wins]] = True
+        is_near |= is_end
+        is_near[end[is_end[start]]] = True
+        is_near[start[is_end[end]]] = True
+    return edges.take(chosen)
+
+
+def _is_allowed(mesh: _Mesh, edges: _Collapses) -> NDArray[np.bool_]:
+    """Return which collapses keep the mesh manifold and turn no face over, [N]."""
+    owner = np.full(len(mesh.vertices), -1)
+    owner[edges.kept] = owner[edges.lost] = np.arange(len(edges.keys))
+    owners = owner[mesh.faces]
+    near = np.flatnonzero((owners >= 0).any(axis=1))
+    faces, owners = mesh.faces[near], owners[near]
+    allowed = _keeps_manifold(mesh, edges, faces, owners)
+    moving = (owners >= 0).sum(axis=1) == 1
+    faces, owners = faces[moving], owners[moving]
+    edge = owners.max(axis=1)
+    before = mesh.vertices[faces]
+    after = np.where((owners >= 0)[..., None], edges.places[edge][:, None], before)
+    turned = ~_keeps_shape(before, after)
+    allowed[edge[turned]] = False
+    return allowed
+
+
+def _keeps_manifold(mesh: _Mesh, edges: _Collapses, faces: Ints, owners: Ints) -> NDArray[np.bool_]:
+    """Return which edges have no neighbours in common but the corners opposite, [N].
+
+    Args:
+        faces: those that touch an end of one of the edges, [M, 3].
+        owners: the edge that each corner is an end of, or -1, [M, 3].
+    """
+    count = len(mesh.vertices)
+    edge = owners.max(axis=1)
+    is_lost = faces == edges.lost[edge][:, None]
+    is_kept = faces == edges.kept[edge][:, None]
+    row, column = np.nonzero(owners < 0)
+    place = (edge[row] * count + faces[row, column]) * 2
+    of_kept, of_lost = place[is_kept.any(axis=1)[row]], place[is_lost.any(axis=1)[row]] + 1
+    neighbours = np.unique(np.concatenate([of_kept, of_lost])) >> 1
+    # Twice for those in common, which come one after the other.
+    is_new = np.diff(neighbours, prepend=-1) > 0
+    around = neighbours[is_new]
+    size = len(edges.keys)
+    num_around = np.bincount(around // count, minlength=size)
+    in_common = np.bincount(neighbours // count, minlength=size) - num_around
+    # Fewer than three around a point, or two on the border, are no surface any more.
+    allowed: NDArray[np.bool_] = (in_common == edges.num_faces) & (num_around > edges.num_faces)
+    # A border vertex that only the lost end knows would be joined to the kept one across the
+    # inside: where the mesh is mirrored at its border, that edge would have four faces.
+    known = np.unique(of_kept)
+    strange = np.unique(of_lost - 1)
+    strange = strange[mesh.on_border[(strange >> 1) % count]]
+    strange = strange[~np.isin(strange, known)]
+    edge_of_strange = (strange >> 1) // count
+    allowed[edge_of_strange[edges.is_pinned[edge_of_strange]]] = False
+    return allowed
+
+
+def _keeps_shape(before: Floats, after: Floats) -> NDArray[np.bool_]:
+    """Return which faces neither turn too far nor become slivers, [M]; corners are [M, 3, 3]."""
+    normals, qualities = zip(_measure(before), _measure(after), strict=True)
+    lengths = [np.linalg.norm(normal, axis=1) for normal in normals]
+    cosine = np.einsum("mi,mi->m", *normals) / np.maximum(lengths[0] * lengths[1], 1e-300)
+    fit = (qualities[1] > _MIN_QUALITY) | (qualities[1] > qualities[0])
+    kept: NDArray[np.bool_] = (cosine > _MIN_COSINE) & fit & (lengths[1] > 0)
+    return kept
+
+
+def _measure(corners: Floats) -> tuple[Floats, Floats]:
+    """Return normals as long as twice the area, and height over longest side, of triangles."""
+    sides = np.roll(corners, -1, axis=1) - corners
+    normal = np.cross(sides[:, 0], sides[:, 1])
+    longest = np.square(sides).sum(axis=2).max(axis=1)
+    return normal, np.linalg.norm(normal, axis=1) / np.maximum(longest, 1e-300)
+
+
+def _apply(mesh: _Mesh, edges: _Collapses, refused: Ints) -> None:
+    count = len(mesh.vertices)
+    is_end = np.zeros(count, dtype=bool)
+    is_end[edges.kept] = is_end[edges.lost] = True
+    changed = np.zeros(count, dtype=bool)
+    changed[mesh.faces[is_end[mesh.faces].any(axis=1)]] = True
+    mesh.vertices[edges.kept] = edges.places
+    mesh.quadrics[edges.kept] += mesh.quadrics[edges.lost]
+    target = np.arange(count)
+    target[edges.lost] = edges.kept
+    faces = target[mesh.faces]
+    a, b, c = faces.T
+    mesh.faces = faces[(a != b) & (b != c) & (c != a)]
+    # What was refused may be allowed now that something near it has changed.
+    refused = np.union1d(mesh.refused, refused)
+    first, second = np.divmod(refused, count)
+    mesh.refused = refused[~(changed[first] | changed[second])]
