@@ -55,9 +55,8 @@ test-gui: build ## Test the real application, set up on Debian or named by BLEND
 build: $(READY) ## Build the extension's zip under dist/ with Blender's own tool.
 	$(RUN) tools/build_extension.py
 
-bench: $(READY) ## Time the starter pack, and the published sizes beside diffusers.
-	$(RUN) -m maquette.benchmarks.starter
-	$(RUN) -m maquette.benchmarks.official_size
+bench: $(READY) ## Compare with the usual ways, as ratios; keep the table in docs/performance.md.
+	$(RUN) -m maquette.benchmarks.run --save
 
 clean: ## Remove what make made, downloaded packages included.
 	rm -rf .venv .venvs build dist .mypy_cache .ruff_cache .pytest_cache

@@ -37,7 +37,7 @@ def test_a_complete_extension_passes() -> None:
         "training/stage1.py",
         "tools/setup.sh",
         "docs/decisions.md",
-        "benchmarks/starter.py",
+        "benchmarks/run.py",
         "evaluation/judge.py",
         "cli/main.py",
         "core/__pycache__/mesh.cpython-311.pyc",

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The same latent twice, side by side: the way Shap-E is usually taken to Blender, and ours.
+
+The usual way is a dense grid of 128 samples, marching cubes as Shap-E has it, a color for each
+vertex, a PLY file and Blender's own import of it.
+Usage: python -m maquette.benchmarks.compare_pictures [--prompt TEXT] [--triangles 20000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from ..cli import blend_export
+from ..cli.render import Shot, render_picture
+from ..core import pipeline
+from ..core.config import GenerationRequest, SurfaceConfig
+from ..core.geometry.orient import place
+from ..core.mesh import GenerationResult
+from ..weights_fetch import pack_directory
+
+if TYPE_CHECKING:
+    import bpy
+
+    from ..core.decoder.stf import SignedDistanceField
+
+FOLDER = Path(__file__).parents[1] / "docs" / "images"
+
+PROMPTS = {
+    "mushroom": "a red mushroom with a white stem",
+    "castle": "a stone castle with blue roofs",
+    "chair": "a wooden chair",
+}
+
+_RESOLUTION = 128
+_TILE, _LABEL = 440, 30
+_MOST_BYTES = 300_000
+
+
+def main() -> None:
+    """Write a picture for each prompt."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--prompt", choices=PROMPTS, action="append")
+    parser.add_argument("--triangles", type=int, default=20_000)
+    parser.add_argument("--output", type=Path, default=FOLDER)
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for name in arguments.prompt or PROMPTS:
+        path = arguments.output / f"compare-{name}.png"
+        sheet = compare(PROMPTS[name], arguments.triangles)
+        sheet.save(path, optimize=True)
+        if path.stat().st_size > _MOST_BYTES:
+            sheet.quantize(256).save(path, optimize=True)
+        sys.stdout.write(f"{path}: {path.stat().st_size / 1000:.0f} kB\n")
+
+
+def compare(prompt: str, triangles: int) -> Image.Image:
+    """Return both pictures side by side, each with a line below."""
+    surface = SurfaceConfig(triangles=triangles, normal_map=True)
+    request = GenerationRequest(prompt=prompt, surface=surface, texture_size=1024, device="cpu")
+    result = _generate(request)
+    usual = usual_mesh(field_of(request))
+    shot = Shot(size=_TILE, samples=32, fill=0.86)
+    with tempfile.TemporaryDirectory() as scratch:
+        ply, left, right = (Path(scratch) / name for name in ("a.ply", "a.png", "b.png"))
+        write_ply(ply, *usual)
+        with blend_export.muffled():
+            render_picture(import_ply(ply), left, shot)
+            render_picture(blend_export.open_scene(result), right, shot)
+        tiles = [Image.open(each).convert("RGB") for each in (left, right)]
+    labels = (
+        f"the usual way: {len(usual[1]):,} triangles, color per vertex",
+        f"Maquette: {len(result.mesh.faces):,} triangles, 1024² texture, normal map",
+    )
+    return _side_by_side(tiles, labels)
+
+
+def _generate(request: GenerationRequest) -> GenerationResult:
+    (result,) = pipeline.generate(
+        request,
+        pack_directory("starter", None),
+        on_progress=lambda stage, fraction: None,
+        cancel=threading.Event(),
+    )
+    return result
+
+
+def field_of(request: GenerationRequest) -> SignedDistanceField:
+    """Return the field that a generation makes its mesh of."""
+    import torch
+
+    from ..core.models import open_pack
+    from ..core.sampling import sample_latent
+
+    models = open_pack(pack_directory("starter", None), torch.device("cpu"), torch.float32)
+    with torch.inference_mode():
+        latent = sample_latent(
+            models.prior(request),
+            models.condition(request).tokens,
+            models.sampler(request),
+            request.seed,
+            on_step=lambda done, total: None,
+        )
+        return models.decoder.field(latent)
+
+
+def usual_mesh(
+    field: SignedDistanceField,
+) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    """Return vertices in metres, triangles and sRGB colors of the vertices."""
+    import torch
+
+    from ..core.geometry.extract import extract_mesh
+
+    with torch.inference_mode():
+        vertices, faces = extract_mesh(
+            field.signed_distance,
+            _RESOLUTION,
+            device=torch.device("cpu"),
+            method="dense",
+            border="openai",
+        )
+        colors = field.color(torch.from_numpy(vertices)).numpy()
+    placed, _ = place(vertices, 1.0)
+    return placed, faces, colors
+
+
+def write_ply(
+    path: Path,
+    vertices: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    colors: NDArray[np.float32],
+) -> None:
+    """Write what Shap-E and diffusers write: positions, colors as bytes, triangles."""
+    header = [
+        "ply",
+        "format binary_little_endian 1.0",
+        f"element vertex {len(vertices)}",
+        *(f"property float {axis}" for axis in "xyz"),
+        *(f"property uchar {channel}" for channel in ("red", "green", "blue")),
+        f"element face {len(faces)}",
+        "property list uchar int vertex_index",
+        "end_header\n",
+    ]
+    points = np.empty(len(vertices), dtype=[("place", "<f4", 3), ("color", "u1", 3)])
+    points["place"], points["color"] = vertices, np.round(colors.clip(0, 1) * 255)
+    triangles = np.empty(len(faces), dtype=[("count", "u1"), ("corners", "<i4", 3)])
+    triangles["count"], triangles["corners"] = 3, faces
+    path.write_bytes("\n".join(header).encode() + points.tobytes() + triangles.tobytes())
+
+
+def import_ply(path: Path) -> bpy.types.Object:
+    """Put a PLY file into a fresh scene and show its colors, as a user would."""
+    import bpy
+
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    bpy.ops.wm.ply_import(filepath=str(path), forward_axis="Y", up_axis="Z")
+    subject = bpy.context.view_layer.objects.active
+    material = bpy.data.materials.new("Colors")
+    material.use_nodes = True
+    nodes = material.node_tree.nodes
+    shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
+    source = nodes.new("ShaderNodeVertexColor")
+    source.layer_name = subject.data.color_attributes[0].name
+    material.node_tree.links.new(source.outputs["Color"], shader.inputs["Base Color"])
+    subject.data.materials.clear()
+    subject.data.materials.append(material)
+    return subject
+
+
+def _side_by_side(tiles: list[Image.Image], labels: tuple[str, str]) -> Image.Image:
+    sheet = Image.new("RGB", (_TILE * 2, _TILE + _LABEL), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
+        sheet.paste(tile, (number * _TILE, 0))
+        draw.text((number * _TILE + 8, _TILE + 9), label, fill="black")
+    return sheet
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One guided evaluation of the text prior at the published size, random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from ...core.device import choose_dtype
+from ...core.diffusion.denoiser import Denoiser, Prior, guided_denoiser
+from ...core.diffusion.schedule import exp_alphas_cumprod
+from ...core.prior import int8
+from ...core.prior.transformer import LatentPrior
+from ...core.specs import PRIORS, PriorSpec
+from ..baselines import diffusers_models
+from ..baselines.stock import StockPrior
+from ..options import Options
+from ..rows import Row, ratio_row
+from ..timing import Timing, in_turn
+
+_QUICK_LAYERS = 4
+_GUIDANCE_SCALE = 15.0
+
+STOCK, DIFFUSERS = "stock fp32", "diffusers fp32"
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """What one guided evaluation costs, each way."""
+
+    timings: dict[str, Timing]
+    errors: dict[str, float]
+    """Relative L2 distance of the guided answer to that of fp32, by precision."""
+    missing: dict[str, str]
+    """Why there is no timing, by name."""
+    num_layers: int
+
+    @property
+    def best(self) -> str:
+        """The fastest precision of ours."""
+        ours = [name for name in ("int8", "bf16", "fp32") if name in self.timings]
+        return min(ours, key=lambda name: self.timings[name].cpu_seconds)
+
+
+def rows(options: Options) -> list[Row]:
+    """Compare each precision with both baselines."""
+    found = evaluations(options)
+    less = "" if found.num_layers == 24 else f"{found.num_layers} of 24 layers"
+    table = []
+    for ours, theirs, goal in (
+        ("fp32", STOCK, None),
+        ("bf16", STOCK, 2.0),
+        ("int8", STOCK, 3.0),
+        (found.best, DIFFUSERS, 1.7),
+        ("fp32", DIFFUSERS, None),
+        ("bf16", "diffusers bf16", None),
+    ):
+        table.append(_row(found, ours, theirs, goal, less))
+    return table
+
+
+def _row(found: Evaluations, ours: str, theirs: str, goal: float | None, note: str) -> Row:
+    metric = f"guided evaluation, {ours}"
+    for name in (ours, theirs):
+        if name not in found.timings:
+            return Row(metric=metric, baseline=theirs, goal=goal, note=found.missing[name])
+    details = {"relative_error_to_fp32": found.errors.get(ours)}
+    error = found.errors.get(ours)
+    notes = [note, f"differs from fp32 by {error:.1%}" if error else ""]
+    return ratio_row(
+        metric,
+        found.timings[ours],
+        found.timings[theirs],
+        baseline=theirs,
+        goal=goal,
+        note="; ".join(filter(None, notes)),
+        details=details,
+    )
+
+
+@cache
+def evaluations(options: Options) -> Evaluations:
+    """Time all ways in turn; later suites read the same figures."""
+    spec = PRIORS["shap-e-text"]
+    if options.is_quick:
+        spec = replace(spec, num_layers=_QUICK_LAYERS)
+    with torch.inference_mode():
+        calls, missing = _calls(spec)
+        answers = {name: calls[name]() for name in ("fp32", "bf16", "int8") if name in calls}
+        timings = in_turn(calls, runs=options.counted_runs)
+    errors = {
+        name: float((answer - answers["fp32"]).norm() / answers["fp32"].norm())
+        for name, answer in answers.items()
+        if name != "fp32"
+    }
+    return Evaluations(timings, errors, missing, spec.num_layers)
+
+
+def _calls(spec: PriorSpec) -> tuple[dict[str, Callable[[], Tensor]], dict[str, str]]:
+    """Return what can be timed here, and why the rest cannot."""
+    prior = random_prior(spec)
+    calls = {"fp32": _once(prior, spec), STOCK: _once(StockPrior(prior), spec)}
+    missing = {}
+    if choose_dtype(torch.device("cpu"), "auto") == torch.bfloat16:
+        half = random_prior(spec).to(torch.bfloat16)
+        calls["bf16"] = _once(half, spec)
+    else:
+        missing["bf16"] = "this CPU has no fast bf16"
+    eight, missing_eight = _int8(spec, half="bf16" in calls)
+    if eight is None:
+        missing["int8"] = missing_eight
+    else:
+        calls["int8"] = _once(eight, spec)
+    missing_diffusers = diffusers_models.why_missing()
+    for name, dtype in ((DIFFUSERS, torch.float32), ("diffusers bf16", torch.bfloat16)):
+        if missing_diffusers or (dtype == torch.bfloat16 and "bf16" in missing):
+            missing[name] = missing_diffusers or missing["bf16"]
+        else:
+            calls[name] = diffusers_models.guided_evaluation(spec, dtype)
+    return calls, missing
+
+
+def _int8(spec: PriorSpec, *, half: bool) -> tuple[LatentPrior | None, str]:
+    """Return the prior in 8 bits, or why there is none."""
+    if not int8.is_installed():
+        return None, "OpenVINO is not installed"
+    return int8.quantize_blocks(random_prior(spec), half=half), ""
+
+
+def _once(prior: Prior, spec: PriorSpec) -> Callable[[], Tensor]:
+    denoise = _guided(prior, spec)
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(1, spec.num_latents, spec.channels, generator=generator)
+    sigma = torch.tensor([1.0])
+    return lambda: denoise(x, sigma)
+
+
+def _guided(prior: Prior, spec: PriorSpec) -> Denoiser:
+    generator = torch.Generator().manual_seed(2)
+    condition = torch.randn(1, 1, spec.condition_width, generator=generator)
+    return guided_denoiser(
+        prior,
+        condition,
+        torch.zeros_like(condition),
+        _GUIDANCE_SCALE,
+        convention="openai",
+        alphas_cumprod=exp_alphas_cumprod(),
+    )
+
+
+@torch.no_grad()
+def random_prior(spec: PriorSpec) -> LatentPrior:
+    """Return a prior with seeded weights of the size that trained ones have."""
+    with torch.device("meta"):
+        prior = LatentPrior(spec)
+    prior = prior.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in prior.named_parameters():
+        fan_in = parameter[0].numel() if parameter.ndim > 1 else 100
+        parameter.normal_(0, fan_in**-0.5, generator=generator)
+        if parameter.ndim == 1 and name.endswith("weight"):
+            parameter += 1
+    return prior.requires_grad_(False).eval()

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""UV islands and a base color of 1024 texels square on about 20,000 triangles."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...core.decoder.stf import SignedDistanceField
+from ...core.geometry.extract import extract_mesh
+from ...core.mesh import TextureData
+from ...core.texture.bake import bake_texture
+from ...core.texture.unwrap import unwrap
+from ..baselines import xatlas_bake
+from ..fields import NAMES, read_field
+from ..options import Options
+from ..rows import Row, ratio_row
+from ..timing import Timing, in_turn
+
+SIZE = 1024
+_TRIANGLES = 20_000
+_GOAL = 3.0
+XATLAS = "xatlas, fp32 texels"
+
+_RESOLUTIONS = {"blob": 84, "chair": 96, "torus": 96}
+"""Samples per axis at which a shape has about so many triangles."""
+
+Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
+
+
+def rows(options: Options) -> list[Row]:
+    """Compare on each shape, and on all of them together."""
+    if missing := why_missing():
+        return [Row(metric=_metric("all shapes"), baseline=XATLAS, goal=_GOAL, note=missing)]
+    names = NAMES[:1] if options.is_quick else NAMES
+    table, totals = [], []
+    for name in names:
+        found = textures(name, options)
+        totals.append(found)
+        note = f"{len(mesh_of(name)[1])} triangles"
+        table.append(
+            ratio_row(_metric(name), found["ours"], found[XATLAS], baseline=XATLAS, note=note)
+        )
+    ours, theirs = (_sum([each[side] for each in totals]) for side in ("ours", XATLAS))
+    title = _metric("all shapes" if len(names) > 1 else names[0])
+    return [*table, ratio_row(title, ours, theirs, baseline=XATLAS, goal=_GOAL)]
+
+
+def why_missing() -> str:
+    """Return why there is no baseline on this machine; empty where there is."""
+    names = ("xatlas", "scipy")
+    absent = [name for name in names if importlib.util.find_spec(name) is None]
+    return f"{' and '.join(absent)} not installed" if absent else ""
+
+
+def _metric(name: str) -> str:
+    return f"UV and {SIZE}² texture, {name}"
+
+
+@cache
+def textures(name: str, options: Options) -> dict[str, Timing]:
+    """Time both ways on one shape; both encode the picture as PNG."""
+    field, (vertices, faces) = read_field(name), mesh_of(name)
+    ways: dict[str, Callable[[], object]] = {
+        "ours": lambda: texture_of(field, vertices, faces),
+        XATLAS: lambda: xatlas_bake.texture_of(field, vertices, faces, SIZE),
+    }
+    if why_missing():
+        del ways[XATLAS]
+    with torch.inference_mode():
+        return in_turn(ways, runs=1 if options.is_quick else 2, warm_up=False)
+
+
+@cache
+def mesh_of(name: str) -> Mesh:
+    """Return the mesh of a fitted field."""
+    field = read_field(name)
+    device = torch.device("cpu")
+    return extract_mesh(field.signed_distance, _RESOLUTIONS[name], device=device)
+
+
+def texture_of(
+    field: SignedDistanceField, vertices: NDArray[np.float32], faces: NDArray[np.int32]
+) -> TextureData:
+    """Return the texture as a generation makes it."""
+    islands = unwrap(vertices, faces, SIZE)
+    device = torch.device("cpu")
+    return bake_texture(field.color, vertices, faces, islands, SIZE, device=device)
+
+
+def _sum(timings: list[Timing]) -> Timing:
+    total = timings[0]
+    for timing in timings[1:]:
+        total = total.plus(timing)
+    return total
