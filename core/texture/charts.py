@@ -88,9 +88,16 @@ def cut_charts(surface: Surface, check: Check = ignore) -> NDArray[np.int64]:
     return split_connected(surface, labels)
 
 
-def split_connected(surface: Surface, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the connected sets of faces that have the same label, [F]."""
+def split_connected(
+    surface: Surface, labels: NDArray[np.int64], *, are_pairs: bool = False
+) -> NDArray[np.int64]:
+    """Number the connected sets of faces that have the same label, [F].
+
+    Faces 2 i and 2 i + 1 always count as connected where faces are the halves of quads.
+    """
     pairs = surface.links.faces()
+    if are_pairs:
+        pairs = np.concatenate([pairs, np.arange(len(labels)).reshape(-1, 2)])
     same = labels[pairs[:, 0]] == labels[pairs[:, 1]]
     return connected_components(len(labels), pairs[same])[1]
 

@@ -26,9 +26,16 @@ _Places = NDArray[np.int64]
 
 
 def project_without_overlap(
-    surface: Surface, charts: NDArray[np.int64], check: Check = ignore
+    surface: Surface,
+    charts: NDArray[np.int64],
+    check: Check = ignore,
+    *,
+    are_pairs: bool = False,
 ) -> Projection:
-    """Lay charts flat, cutting those that overlap themselves until none does."""
+    """Lay charts flat, cutting those that overlap themselves until none does.
+
+    No cut parts faces 2 i and 2 i + 1 where faces are the halves of quads.
+    """
     projection = project(surface, charts)
     suspect = np.ones(projection.num_charts, dtype=bool)
     for turn in range(_SPLIT_ROUNDS):
@@ -44,7 +51,9 @@ def project_without_overlap(
             side = _split_by_depth(surface, projection, outline, first, second)
         else:
             side = _split_in_half(projection, overlapping)
-        charts = split_connected(surface, 2 * projection.charts + side)
+        if are_pairs:
+            side[1::2] = side[::2]
+        charts = split_connected(surface, 2 * projection.charts + side, are_pairs=are_pairs)
         suspect = np.zeros(int(charts.max()) + 1, dtype=bool)
         suspect[charts[overlapping[projection.charts]]] = True
         projection = project(surface, charts)

@@ -18,6 +18,7 @@ from .charts import cut_charts, measure
 from .outline import Projection, outline_of
 from .overlap import project_without_overlap
 from .packing import Packing, pack
+from .pairs import unite_pairs
 
 PADDING = 4
 """Texels between islands, so that the first mip levels do not mix them."""
@@ -48,6 +49,7 @@ def unwrap(
     size: int,
     *,
     padding: int = PADDING,
+    are_pairs: bool = False,
     check: Check = ignore,
 ) -> Unwrapping:
     """Lay the faces of a mesh side by side on a square.
@@ -58,11 +60,15 @@ def unwrap(
         size: texels per side of the texture; islands keep their distance at this size.
         padding: texels between islands, less on textures below 256 texels or with very many
             islands; half as many at the border.
+        are_pairs: whether faces 2 i and 2 i + 1 are the halves of a quad, which stays whole.
         check: called before each round of each stage; may raise to stop.
     """
     check()
     surface = measure(vertices, faces)
-    projection = project_without_overlap(surface, cut_charts(surface, check), check)
+    charts = cut_charts(surface, check)
+    if are_pairs:
+        charts = unite_pairs(surface, charts)
+    projection = project_without_overlap(surface, charts, check, are_pairs=are_pairs)
     outline = outline_of(surface, projection)
     roomy = min(size / 64, size / (8 * projection.num_charts**0.5))
     padding = min(padding, int(roomy))

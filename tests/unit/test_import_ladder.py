@@ -19,25 +19,38 @@ ROOT = Path(__file__).resolve().parents[2]
 
 BLENDER = {"bpy", "blf", "bmesh", "mathutils", "gpu", "addon_utils", "rna_keymap_ui"}
 BORDER = {
+    "core.asset",
     "core.config",
     "core.errors",
     "core.estimates",
     "core.experience",
     "core.history",
     "core.mesh",
+    "core.painted",
     "core.pixels",
     "core.png",
     "core.prompts",
     "core.reference",
     "core.subject",
+    "core.three_mf",
     "core.thumbnail",
     "core.version",
     "core.worker",
 }
 """What both sides of the border import: no torch, no Blender."""
-COMPOSITION = {"core.meshing", "core.models", "core.pipeline", "core.preview", "core.sampling"}
+COMPOSITION = {
+    "core.encode",
+    "core.meshing",
+    "core.models",
+    "core.pipeline",
+    "core.preview",
+    "core.print_check",
+    "core.remeshing",
+    "core.sampling",
+}
 """The only modules of core that see two sibling packages; nothing below imports them."""
 SIBLINGS = {
+    "core.assets_in",
     "core.checkpoint",
     "core.conditioning",
     "core.decoder",
@@ -51,6 +64,7 @@ THIRD_PARTY = {
     "core.checkpoint": {"torch", "numpy", "safetensors"},
     "core.conditioning": {"torch", "numpy", "open_clip"},
     "core.images": {"numpy", "PIL"},
+    "core.prior": {"torch", "numpy", "openvino"},
 }
 """What a package of core may import from outside; torch and numpy where nothing is said."""
 
@@ -182,7 +196,8 @@ def _fault_in_blender_face(area: str, found: Import) -> str | None:
         )
     if not found.is_ours:
         return None if found.top == "numpy" else "Blender does not have this package"
-    if found.target == "core.pipeline" and not found.at_module_level:
+    late = ("core.pipeline", "core.print_check", "core.remeshing")
+    if found.target in late and not found.at_module_level:
         return None
     if _within(found.target, BORDER | {"engine", "operators", "weights.errors", "weights_fetch"}):
         return None
