@@ -42,11 +42,15 @@ COMPOSITION = {
     "core.encode",
     "core.meshing",
     "core.models",
+    "core.native_pack",
     "core.pipeline",
     "core.preview",
     "core.print_check",
     "core.remeshing",
+    "core.published_pack",
+    "core.resident",
     "core.sampling",
+    "core.variants",
 }
 """The only modules of core that see two sibling packages; nothing below imports them."""
 SIBLINGS = {
