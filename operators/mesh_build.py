@@ -14,12 +14,11 @@ from dataclasses import asdict
 import bpy
 import numpy as np
 
-from ..core.mesh import GenerationRecord, GenerationResult, MeshData, TextureData
-from ..core.png import encode_png
+from ..core.mesh import SHARP_ANGLE, GenerationRecord, GenerationResult, MeshData
+from ..core.painted import quad_uvs
+from .materials import COLOR_ATTRIBUTE, UV_MAP, build_image, build_material
 from .variants import thumbnails
 
-COLOR_ATTRIBUTE = "Color"
-UV_MAP = "UVMap"
 RECORD_KEY = "maquette"
 """Custom property that holds the whole record as JSON; the others are for reading."""
 
@@ -57,7 +56,7 @@ def build_data(
     mesh = mesh or build_mesh(result.name, result.mesh)
     if image is None and result.mesh.texture is not None:
         image = build_image(result.name, result.mesh.texture)
-    material = _build_material(result.name, image)
+    material = build_material(result.name, result.mesh.texture, image)
     # What Solid shading shows as long as the viewport does not show textures.
     material.diffuse_color = (*result.mesh.vertex_colors.mean(axis=0), 1.0)
     mesh.materials.append(material)
@@ -82,42 +81,44 @@ def select_only(context, objects: Sequence[bpy.types.Object]) -> None:
     context.view_layer.objects.active = objects[0]
 
 
-def build_mesh(name: str, data: MeshData) -> bpy.types.Mesh:
-    """Return a new smooth-shaded mesh with its colour attribute and UV map.
+def build_mesh(name: str, data: MeshData, *, quads: np.ndarray | None = None) -> bpy.types.Mesh:
+    """Return a new mesh with its shading, colour attribute and UV map.
 
-    Normals are Blender's own: custom ones would go stale with the first edit, and on a closed
-    mesh of this density they differ by about a degree.
+    Normals are Blender's own, except those of smooth meshes with few triangles, which the field
+    knows better.
     """
     mesh = bpy.data.meshes.new(name)
-    num_vertices, num_faces = len(data.vertices), len(data.faces)
+    polygons = data.faces if quads is None else quads
+    num_vertices, (num_faces, width) = len(data.vertices), polygons.shape
     mesh.vertices.add(num_vertices)
-    mesh.loops.add(3 * num_faces)
+    mesh.loops.add(width * num_faces)
     mesh.polygons.add(num_faces)
     # A third of the time of vertices.co and loops.vertex_index, on every Blender served.
     mesh.attributes["position"].data.foreach_set("vector", _flat(data.vertices, np.float32))
-    mesh.attributes[".corner_vert"].data.foreach_set("value", _flat(data.faces, np.int32))
-    starts = np.arange(0, 3 * num_faces, 3, dtype=np.int32)
+    mesh.attributes[".corner_vert"].data.foreach_set("value", _flat(polygons, np.int32))
+    starts = np.arange(0, width * num_faces, width, dtype=np.int32)
     mesh.polygons.foreach_set("loop_start", starts)
     mesh.update(calc_edges=True)
 
     _add_colors(mesh, data)
     if data.texture is not None:
         uvs = mesh.uv_layers.new(name=UV_MAP)
-        uvs.uv.foreach_set("vector", _flat(data.texture.corner_uvs, np.float32))
+        corner_uvs = data.texture.corner_uvs
+        corner_uvs = corner_uvs if quads is None else quad_uvs(corner_uvs)
+        uvs.uv.foreach_set("vector", _flat(corner_uvs, np.float32))
+    _shade(mesh, data)
     return mesh
 
 
-def build_image(name: str, texture: TextureData) -> bpy.types.Image:
-    """Return a new sRGB image, packed so that the .blend file carries it.
-
-    Half a millisecond where the pipeline has encoded it, 0.1 s and more where it has not.
-    """
-    size = len(texture.pixels)
-    content = texture.png or encode_png(texture.pixels)
-    image = bpy.data.images.new(f"{name} Base Color", size, size, alpha=False)
-    image.source = "FILE"
-    image.pack(data=content, data_len=len(content))
-    return image
+def _shade(mesh: bpy.types.Mesh, data: MeshData) -> None:
+    """Shade a mesh as asked, with attributes that its edits keep up to date."""
+    if data.shading == "flat":
+        mesh.shade_flat()
+    elif data.shading == "auto":
+        mesh.set_sharp_from_angle(angle=SHARP_ANGLE)
+    elif data.has_field_normals:
+        # Blender keeps them relative to its own, so that they bend along with the mesh.
+        mesh.normals_split_custom_set_from_vertices(data.normals)
 
 
 def _add_colors(mesh: bpy.types.Mesh, data: MeshData) -> None:
@@ -128,25 +129,6 @@ def _add_colors(mesh: bpy.types.Mesh, data: MeshData) -> None:
     attribute.data.foreach_set("color", rgba.ravel())
     mesh.color_attributes.active_color = attribute
     mesh.color_attributes.render_color_index = 0
-
-
-def _build_material(name: str, image: bpy.types.Image | None) -> bpy.types.Material:
-    """Return a material whose base colour is the image, or the colour attribute without one."""
-    material = bpy.data.materials.new(name)
-    if bpy.app.version < (5, 0):
-        material.use_nodes = True
-    nodes, links = material.node_tree.nodes, material.node_tree.links
-    # By type and by identifier: names are translated, and sockets move between versions.
-    shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
-    if image is not None:
-        source = nodes.new("ShaderNodeTexImage")
-        source.image = image
-    else:
-        source = nodes.new("ShaderNodeVertexColor")
-        source.layer_name = COLOR_ATTRIBUTE
-    source.location = (shader.location.x - 320.0, shader.location.y)
-    links.new(source.outputs["Color"], shader.inputs["Base Color"])
-    return material
 
 
 def _write_record(added: bpy.types.Object, record: GenerationRecord) -> None:
