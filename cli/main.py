@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..core.version import VERSION
-from . import demo, doctor, evaluate, generate_arguments, weights
+from . import dataset, demo, doctor, evaluate, generate_arguments, weights
 from .blend_export import end_process
 from .errors import EXIT_CODES_HELP, ExitCode, InterruptedByUserError
 from .output import Console, prepare_streams
@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.add_parser(subparsers)
     evaluate.add_parser(subparsers)
     demo.add_parser(subparsers)
+    dataset.add_parser(subparsers)
     return parser
 
 

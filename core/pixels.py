@@ -42,7 +42,7 @@ def from_floats(
             straight[:, :, :3] = straight[:, :, :3] @ to_rec709.T
         straight = np.clip(straight, 0.0, 1.0)
         if is_linear:
-            straight[:, :, :3] = _encode(straight[:, :, :3])
+            straight[:, :, :3] = encode_srgb(straight[:, :, :3])
         out[start : start + rows] = np.rint(straight * 255.0)
     return out
 
@@ -92,7 +92,7 @@ def _straight(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return values
 
 
-def _encode(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+def encode_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return sRGB for linear colours in [0, 1], IEC 61966-2-1."""
     curved = 1.055 * np.power(linear, 1.0 / 2.4) - 0.055
     return np.where(linear <= 0.0031308, 12.92 * linear, curved).astype(np.float32)

@@ -22,10 +22,20 @@ from typing import Generic, Literal, TypeVar
 
 from ..errors import PackError
 from ..pack import PACK_FILE, read_manifest
-from ..specs import CLIPS, DECODERS, PRIORS, ClipSpec, DecoderSpec, PriorSpec, WordEncoderSpec
+from ..specs import (
+    CLIPS,
+    DECODERS,
+    ENCODERS,
+    PRIORS,
+    ClipSpec,
+    DecoderSpec,
+    EncoderSpec,
+    PriorSpec,
+    WordEncoderSpec,
+)
 from .hub_config import check_hub_config, says_image_prior
 
-S = TypeVar("S", PriorSpec, DecoderSpec, ClipSpec, WordEncoderSpec)
+S = TypeVar("S", PriorSpec, DecoderSpec, ClipSpec, WordEncoderSpec, EncoderSpec)
 P = TypeVar("P", PriorSpec, DecoderSpec, ClipSpec)
 
 
@@ -44,6 +54,7 @@ class PublishedSpecs:
     text_prior: PriorSpec = PRIORS["shap-e-text"]
     image_prior: PriorSpec = PRIORS["shap-e-image"]
     decoder: DecoderSpec = DECODERS["shap-e"]
+    encoder: EncoderSpec = ENCODERS["shap-e"]
     text_encoder: ClipSpec = CLIPS["vit-l-14-text"]
     image_encoder: ClipSpec = CLIPS["vit-l-14-image"]
 
@@ -59,6 +70,8 @@ class PackLayout:
     text_encoder: Component[ClipSpec] | None = None
     image_encoder: Component[ClipSpec] | None = None
     word_encoder: Component[WordEncoderSpec] | None = None
+    encoder: Component[EncoderSpec] | None = None
+    """From meshes to latents; OpenAI's transmitter holds it beside the decoder."""
 
 
 PUBLISHED = PublishedSpecs()
@@ -107,6 +120,7 @@ def _published_layout(folder: Path, published: PublishedSpecs) -> PackLayout:
         "text_encoder": _find(text_encoders, encoder),
         "image_encoder": _find(image_encoders, encoder),
     }
+    transmitter = _find(decoders, (), "transmitter.pt", folder)
     is_openai = any(path is not None and path.suffix == ".pt" for path in files.values())
     return PackLayout(
         kind="openai" if is_openai else "hub",
@@ -115,6 +129,7 @@ def _published_layout(folder: Path, published: PublishedSpecs) -> PackLayout:
         decoder=_component(files["decoder"], published.decoder),
         text_encoder=_component(files["text_encoder"], published.text_encoder),
         image_encoder=_component(files["image_encoder"], published.image_encoder),
+        encoder=Component(transmitter, published.encoder) if transmitter else None,
     )
 
 

@@ -48,8 +48,10 @@ class NeighborhoodTokens(nn.Module):
         """
         orders = self._orders(len(points), draw)
         tokens = []
-        for centers in points[:, : self.spec.num_centers].split(_CENTERS_AT_ONCE, dim=1):
+        for start in range(0, self.spec.num_centers, _CENTERS_AT_ONCE):
             check()
+            stop = min(start + _CENTERS_AT_ONCE, self.spec.num_centers)
+            centers = points[:, start:stop]
             members = ball_members(centers, points, self.spec.radius, self.spec.num_neighbors)
             offsets = _gather(points, members) - centers[:, :, None]
             grouped = torch.cat([offsets.to(features.dtype), _gather(features, members)], dim=-1)

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BLENDER = {"bpy", "blf", "bmesh", "mathutils", "gpu", "addon_utils", "rna_keymap_ui"}
 BORDER = {
     "core.asset",
+    "core.assets_in.paint",
     "core.config",
     "core.errors",
     "core.estimates",
