@@ -1,37 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a field to a finished mesh: surface, normals, place, colours, texture."""
+"""From a field to a finished mesh: surface, normals, place, colours, texture, levels of detail."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from .config import GenerationRequest
-from .decoder.stf import SignedDistanceField
-from .geometry.cleanup import remove_specks
-from .geometry.extract import extract_mesh
-from .geometry.normals import area_normals
+from .geometry.hull import box_around, convex_hull
+from .geometry.levels import Level, coarser_levels, finest_level
+from .geometry.normals import area_normals, surface_normals
 from .geometry.orient import place
+from .geometry.surface import Field, Report, StageTimer, Surface, SurfaceMaker
 from .interrupt import Check
-from .mesh import MeshData, TextureData
-from .texture.bake import bake_texture
+from .mesh import HullData, MeshData, TextureData
+from .texture.bake import MapSources, bake_texture
+from .texture.band import SurfaceBand, sample_band
 from .texture.color import srgb_to_linear
-from .texture.unwrap import unwrap
-
-Report = Callable[[str, float], None]
-"""Called with the stage and the fraction of the meshing done."""
-
-StageTimer = Callable[[str], AbstractContextManager[None]]
+from .texture.shading import corner_normals
+from .texture.unwrap import Unwrapping, unwrap
 
 _COLOR_CHUNK = 65536
 
+_FAR_FROM_FINE = 5.0
+"""Times fewer triangles from which on texels look for the surface of the field: before, the
+mesh's own is within a few hundredths of a cell of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedMesh:
+    """What a field became."""
+
+    mesh: MeshData
+    lods: tuple[MeshData, ...]
+    """Coarser ones on the same texture, each with half the triangles of the one before."""
+    collision: HullData | None
+    notes: tuple[str, ...]
+    """Sentences for the user."""
+
 
 def mesh_from_field(
-    field: SignedDistanceField,
+    field: Field,
     request: GenerationRequest,
     *,
     min_component_share: float,
@@ -39,13 +51,14 @@ def mesh_from_field(
     stage: StageTimer,
     check: Check,
     report: Report,
-) -> tuple[MeshData, tuple[str, ...]]:
-    """Return the mesh of a field, and notes for the user.
+) -> FinishedMesh:
+    """Return the mesh of a field, what belongs to it, and notes for the user.
 
     Args:
         field: signed distance and colour over the box [-1, 1]^3.
-        request: resolution, texture size and size in metres.
-        min_component_share: loose pieces below this share of the largest are dropped.
+        request: resolution, texture size, size in metres and what becomes of the surface.
+        min_component_share: loose pieces below this share of the largest are dropped, unless
+            the request names a share of its own.
         device: where the field is evaluated.
         stage: times a stage of that name.
         check: cancellation hook.
@@ -53,82 +66,176 @@ def mesh_from_field(
 
     Raises:
         EmptySurfaceError: the field has no surface.
+        NonFiniteError: the field returned NaN or infinity.
     """
-    with stage("surface"):
-        vertices, faces = extract_mesh(
-            field.signed_distance,
-            request.resolution,
-            device=device,
-            check=check,
-            on_progress=lambda fraction: report("Finding the surface", 0.4 * fraction),
-        )
-        check()
-        vertices, faces, num_specks = remove_specks(vertices, faces, min_component_share)
-        # At 128 samples they differ from the field's gradient by 1.4 to 2.5 degrees (median, three
-        # prompts) and cost no queries; `surface_normals` is for meshes with fewer triangles.
-        check()
-        normals = area_normals(vertices, faces)
-        placed, _ = place(vertices, request.target_size)
-    with stage("colours"):
-        colors = srgb_to_linear(_vertex_colors(field, vertices, device, check))
-    texture = None
-    if request.texture_size:
-        texture = _texture(
-            field, request.texture_size, vertices, faces, device, stage, check, report
-        )
-    mesh = MeshData(
-        vertices=placed, faces=faces, normals=normals, vertex_colors=colors, texture=texture
+    asked = request.surface
+    maker = SurfaceMaker(
+        config=asked,
+        resolution=request.resolution,
+        min_share=min_component_share if asked.speck_share is None else asked.speck_share,
+        device=device,
+        stage=stage,
+        check=check,
+        report=report,
+        notes=[],
     )
-    return mesh, _notes(num_specks)
+    finisher = _Finisher(maker.make(field), request, device, stage, check, report)
+    mesh = finisher.mesh()
+    lods = finisher.lods(maker.notes)
+    collision = finisher.collision()
+    return FinishedMesh(mesh=mesh, lods=lods, collision=collision, notes=tuple(maker.notes))
 
 
-def _texture(
-    field: SignedDistanceField,
-    size: int,
-    vertices: NDArray[np.float32],
-    faces: NDArray[np.int32],
-    device: torch.device,
-    stage: StageTimer,
-    check: Check,
-    report: Report,
-) -> TextureData:
-    with stage("unwrap"):
-        report("Unwrapping", 0.5)
-        islands = unwrap(vertices, faces, size, check=check)
-    with stage("texture"):
-        return bake_texture(
-            field.color,
-            vertices,
-            faces,
-            islands,
-            size,
-            device=device,
-            check=check,
-            on_progress=lambda fraction: report("Painting the texture", 0.6 + 0.4 * fraction),
+class _Finisher:
+    """Turns a surface in the field's box into what is delivered."""
+
+    def __init__(
+        self,
+        surface: Surface,
+        request: GenerationRequest,
+        device: torch.device,
+        stage: StageTimer,
+        check: Check,
+        report: Report,
+    ) -> None:
+        self._surface, self._request, self._asked = surface, request, request.surface
+        self._device, self._stage, self._check, self._report = device, stage, check, report
+        self._texture: TextureData | None = None
+        self._islands: Unwrapping | None = None
+        self._placed, self._placement = place(surface.vertices, request.target_size)
+
+    def mesh(self) -> MeshData:
+        """Return the mesh with its colours and its texture."""
+        self._check()
+        with self._stage("normals"):
+            normals = self._normals()
+        with self._stage("colours"):
+            colors = self._colors(self._surface.vertices)
+        if self._request.texture_size:
+            self._paint(normals)
+        return MeshData(
+            vertices=self._placed,
+            faces=self._surface.faces,
+            normals=normals,
+            vertex_colors=colors,
+            texture=self._texture,
+            shading=self._asked.shading,
+            has_field_normals=self._has_field_normals,
         )
 
+    @property
+    def _has_field_normals(self) -> bool:
+        return self._surface.is_simplified and self._asked.shading == "smooth"
 
-def _vertex_colors(
-    field: SignedDistanceField,
-    vertices: NDArray[np.float32],
-    device: torch.device,
-    check: Check,
-) -> NDArray[np.float32]:
-    """Return sRGB at field coordinates [V, 3]."""
-    colors = np.empty_like(vertices)
-    for start in range(0, len(vertices), _COLOR_CHUNK):
-        check()
-        part = slice(start, start + _COLOR_CHUNK)
-        points = torch.from_numpy(vertices[part]).to(device)
-        colors[part] = field.color(points).cpu().numpy()
-    return colors
+    def _normals(self) -> NDArray[np.float32]:
+        """Return unit normals of the vertices, [V, 3]."""
+        surface = self._surface
+        if not self._has_field_normals:
+            # At 128 samples they differ from the field's gradient by 1.4 to 2.5 degrees (median,
+            # three prompts) and cost no queries.
+            return area_normals(surface.vertices, surface.faces)
+        return surface_normals(
+            surface.field.signed_distance,
+            surface.vertices,
+            surface.faces,
+            device=self._device,
+            step=1.0 / (self._request.resolution - 1),
+            check=self._check,
+        )
 
+    def _colors(self, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return linear colours at field coordinates, [V, 3]."""
+        colors = np.empty_like(vertices)
+        for start in range(0, len(vertices), _COLOR_CHUNK):
+            self._check()
+            part = slice(start, start + _COLOR_CHUNK)
+            points = torch.from_numpy(vertices[part]).to(self._device)
+            colors[part] = self._surface.field.color(points).cpu().numpy()
+        return srgb_to_linear(colors)
 
-def _notes(num_specks: int) -> tuple[str, ...]:
-    if num_specks == 0:
-        return ()
-    return (
-        "1 loose speck was removed"
-        if num_specks == 1
-        else f"{num_specks} loose specks were removed",
-    )
+    def _paint(self, normals: NDArray[np.float32]) -> None:
+        """Unwrap the mesh and bake its texture."""
+        surface, size = self._surface, self._request.texture_size
+        with self._stage("unwrap"):
+            self._report("Unwrapping", 0.5)
+            self._islands = unwrap(surface.vertices, surface.faces, size, check=self._check)
+        with self._stage("texture"):
+            band = self._band()
+            self._texture = bake_texture(
+                surface.field.color,
+                surface.vertices,
+                surface.faces,
+                self._islands,
+                size,
+                device=self._device,
+                project=band.project if band else None,
+                maps=self._maps(normals, band),
+                check=self._check,
+                on_progress=lambda share: self._report("Painting the texture", 0.6 + 0.35 * share),
+            )
+
+    def _band(self) -> SurfaceBand | None:
+        """Return the field around its surface, if anything is going to look there."""
+        if not (self._asked.normal_map or self._surface.reduction > _FAR_FROM_FINE):
+            return None
+        return sample_band(
+            self._surface.field.signed_distance,
+            self._surface.fine_vertices,
+            self._request.resolution,
+            device=self._device,
+            check=self._check,
+        )
+
+    def _maps(self, normals: NDArray[np.float32], band: SurfaceBand | None) -> MapSources | None:
+        if not (self._asked.normal_map or self._asked.occlusion_map):
+            return None
+        own = normals if self._has_field_normals else None
+        surface = self._surface
+        return MapSources(
+            corner_normals=corner_normals(
+                surface.vertices, surface.faces, self._asked.shading, own
+            ),
+            field_normals=band.normals if band and self._asked.normal_map else None,
+            occlusion=self._asked.occlusion_map,
+        )
+
+    def lods(self, notes: list[str]) -> tuple[MeshData, ...]:
+        """Return the levels of detail that were asked for, finest first."""
+        if not self._asked.num_lods:
+            return ()
+        self._report("Making levels of detail", 0.95)
+        islands = self._islands
+        with self._stage("levels"):
+            finest = finest_level(
+                self._surface.vertices,
+                self._surface.faces,
+                islands.islands if islands else None,
+                islands.corner_uvs if islands else None,
+            )
+            levels, note = coarser_levels(finest, self._asked.num_lods, check=self._check)
+            if note:
+                notes.append(note)
+            return tuple(self._level_mesh(level) for level in levels)
+
+    def _level_mesh(self, level: Level) -> MeshData:
+        uvs, texture = level.corner_uvs, None
+        if self._texture is not None and uvs is not None:
+            # The finest mesh's normal map undoes that mesh's own rounding, not a coarser one's.
+            texture = replace(self._texture, corner_uvs=uvs)
+        return MeshData(
+            vertices=self._placement.to_metres(level.vertices),
+            faces=level.faces,
+            normals=area_normals(level.vertices, level.faces),
+            vertex_colors=self._colors(level.vertices),
+            texture=texture,
+            shading=self._asked.shading,
+        )
+
+    def collision(self) -> HullData | None:
+        """Return the collision mesh that was asked for."""
+        if self._asked.collision == "none":
+            return None
+        with self._stage("collision"):
+            if self._asked.collision == "box":
+                return box_around(self._placed)
+            return convex_hull(self._placed, check=self._check)

@@ -5,8 +5,10 @@ Each round takes edges that cost little and whose surroundings do not touch, so 
 of each alone is true of all together. A collapse is allowed where it leaves a manifold one (the
 link condition: the ends have no neighbours in common but the corners opposite the edge; Dey et
 al. 1999, "Topology Preserving Edge Contraction") and turns no face over. A closed mesh hence
-stays closed, keeps its parts and its holes; the border of an open one stays where it is, as
-every border vertex only slides along it.
+stays closed, keeps its parts and its holes.
+
+Creases are the border of an open mesh and the edges between groups of faces, such as the islands
+of a texture. What lies on one only slides along it; where creases meet or end, nothing moves.
 """
 
 from __future__ import annotations
@@ -17,17 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..interrupt import Check, ignore
+from ..topology import link_faces
 from .grid import OnFraction, ignore_fraction
 from .quadrics import (
     Floats,
+    Ints,
     best_of_ends,
     best_places,
+    crease_quadrics,
     length_cost,
     quadric_error,
     vertex_quadrics,
 )
-
-Ints = NDArray[np.int64]
 
 _CHEAPEST = 0.4
 """Share of the edges that a round chooses from."""
@@ -42,6 +45,15 @@ _MIN_QUALITY = 0.02
 """Faces may not become thinner than this: their height over their longest side."""
 
 
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Faces that belong together, whose borders are to stay where they are."""
+
+    of_face: Ints  # numbered from 0, [F]
+    directions: Floats
+    """A direction that no face of a group may come to look away from, [N, 3]; zeros for any."""
+
+
 @dataclass(slots=True)
 class _Mesh:
     """What a round starts from and leaves behind."""
@@ -49,8 +61,18 @@ class _Mesh:
     vertices: Floats  # [V, 3]
     quadrics: Floats  # [V, 10]
     faces: Ints  # [F, 3]
+    groups: Groups | None
     refused: Ints  # keys of edges that may not collapse as things are, sorted
     on_border: NDArray[np.bool_]  # [V]
+
+
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """The edges of a mesh."""
+
+    keys: Ints  # lower end * V + higher end, sorted, [E]
+    num_faces: Ints  # two, or one on the border
+    is_crease: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +83,6 @@ class _Collapses:
     lost: Ints  # the end that goes
     places: Floats  # where the kept end moves, [N, 3]
     num_faces: Ints  # faces at the edge, which go with it: two, or one on the border
-    is_pinned: NDArray[np.bool_]  # only the end that stays is on a border
     keys: Ints
 
     def take(self, which: NDArray[np.bool_] | Ints) -> _Collapses:
@@ -70,7 +91,6 @@ class _Collapses:
             self.lost[which],
             self.places[which],
             self.num_faces[which],
-            self.is_pinned[which],
             self.keys[which],
         )
 
@@ -94,16 +114,23 @@ def collapse_edges(
         check: called before each round and within it; may raise to stop.
         on_progress: called with the fraction of the faces that went.
     """
+    return collapse_groups(vertices, faces, None, num_faces, check=check, on_progress=on_progress)[
+        :2
+    ]
+
+
+def collapse_groups(
+    vertices: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    groups: Groups | None,
+    num_faces: int,
+    *,
+    check: Check = ignore,
+    on_progress: OnFraction = ignore_fraction,
+) -> tuple[NDArray[np.float32], NDArray[np.int32], Ints]:
+    """Do the same with the borders between groups kept; return the group of each face too."""
     check()
-    start = vertices.astype(np.float64)
-    corners = faces.astype(np.int64)
-    mesh = _Mesh(
-        vertices=start,
-        quadrics=vertex_quadrics(start, corners),
-        faces=corners,
-        refused=np.empty(0, dtype=np.int64),
-        on_border=np.zeros(len(start), dtype=bool),
-    )
+    mesh = _start(vertices, faces, groups)
     excess = len(faces) - num_faces
     while len(mesh.faces) > num_faces:
         check()
@@ -114,8 +141,27 @@ def collapse_edges(
         on_progress(min(1.0, (len(faces) - len(mesh.faces)) / excess))
     used = np.zeros(len(mesh.vertices), dtype=bool)
     used[mesh.faces] = True
-    renumbered = np.cumsum(used) - 1
-    return mesh.vertices[used].astype(np.float32), renumbered[mesh.faces].astype(np.int32)
+    renumbered = (np.cumsum(used) - 1)[mesh.faces].astype(np.int32)
+    of_face = mesh.groups.of_face if mesh.groups else np.zeros(len(renumbered), dtype=np.int64)
+    return mesh.vertices[used].astype(np.float32), renumbered, of_face
+
+
+def _start(vertices: NDArray[np.float32], faces: NDArray[np.int32], groups: Groups | None) -> _Mesh:
+    places, corners = vertices.astype(np.float64), faces.astype(np.int64)
+    quadrics = vertex_quadrics(places, corners)
+    if groups is not None:
+        links = link_faces(faces)
+        apart = groups.of_face[links.first // 3] != groups.of_face[links.second // 3]
+        creases = np.concatenate([links.first[apart], links.second[apart]])
+        quadrics += crease_quadrics(places, corners, creases)
+    return _Mesh(
+        vertices=places,
+        quadrics=quadrics,
+        faces=corners,
+        groups=groups,
+        refused=np.empty(0, dtype=np.int64),
+        on_border=np.zeros(len(places), dtype=bool),
+    )
 
 
 def _round(mesh: _Mesh, excess: int, check: Check) -> None:
@@ -134,40 +180,52 @@ def _round(mesh: _Mesh, excess: int, check: Check) -> None:
 def _cheapest(mesh: _Mesh, excess: int) -> _Collapses:
     """Return the cheaper part of the edges that may be tried, cheapest first."""
     count = len(mesh.vertices)
-    start, end = mesh.faces.ravel(), np.roll(mesh.faces, -1, axis=1).ravel()
-    keys, num_faces = np.unique(
-        np.minimum(start, end) * count + np.maximum(start, end), return_counts=True
-    )
-    first, second = np.divmod(keys, count)
-    on_border = mesh.on_border = np.zeros(count, dtype=bool)
-    on_border[first[num_faces == 1]] = True
-    on_border[second[num_faces == 1]] = True
-    ends_on_border = on_border[first].astype(np.int8) + on_border[second]
-    # Between two places of a border an edge through the inside would tie a knot.
-    usable = (num_faces <= excess) & ((num_faces == 1) | (ends_on_border < 2))
+    edges = _find_edges(mesh)
+    first, second = np.divmod(edges.keys, count)
+    on_border = edges.num_faces == 1
+    mesh.on_border = np.zeros(count, dtype=bool)
+    mesh.on_border[first[on_border]] = mesh.on_border[second[on_border]] = True
+    creases = np.concatenate([first[edges.is_crease], second[edges.is_crease]])
+    # How much a vertex is held: 0 in the open, 1 on a crease, 2 where creases meet or end.
+    num_creases = np.bincount(creases, minlength=count)
+    held = np.where(num_creases == 2, 1, np.minimum(2, 2 * num_creases))
+    least = np.minimum(held[first], held[second])
+    # An edge between two places of a crease that is no part of it would tie a knot.
+    usable = (edges.num_faces <= excess) & ((least == 0) | edges.is_crease & (least == 1))
     if len(mesh.refused):
-        place = np.searchsorted(mesh.refused, keys).clip(max=len(mesh.refused) - 1)
-        usable &= mesh.refused[place] != keys
-    # The end on the border is the one that stays.
-    swapped = on_border[second] & ~on_border[first]
-    kept, lost = np.where(swapped, second, first)[usable], np.where(swapped, first, second)[usable]
-    places, costs = _place(mesh, kept, lost, ends_on_border[usable])
+        place = np.searchsorted(mesh.refused, edges.keys).clip(max=len(mesh.refused) - 1)
+        usable &= mesh.refused[place] != edges.keys
+    first, second, least = first[usable], second[usable], least[usable]
+    swapped = held[second] > held[first]
+    kept, lost = np.where(swapped, second, first), np.where(swapped, first, second)
+    places, costs = _place(mesh, kept, lost, held[kept], held[lost])
     order = np.argsort(costs, kind="stable")[: max(64, int(_CHEAPEST * len(costs)))]
-    is_pinned = ends_on_border[usable] == 1
-    edges = _Collapses(kept, lost, places, num_faces[usable], is_pinned, keys[usable])
-    return edges.take(order)
+    found = _Collapses(kept, lost, places, edges.num_faces[usable], edges.keys[usable])
+    return found.take(order)
+
+
+def _find_edges(mesh: _Mesh) -> _Edges:
+    start, end = mesh.faces.ravel(), np.roll(mesh.faces, -1, axis=1).ravel()
+    keys = np.minimum(start, end) * len(mesh.vertices) + np.maximum(start, end)
+    if mesh.groups is None:
+        keys, num_faces = np.unique(keys, return_counts=True)
+        return _Edges(keys, num_faces, num_faces == 1)
+    order = np.argsort(keys, kind="stable")
+    keys, place, num_faces = np.unique(keys[order], return_index=True, return_counts=True)
+    group = np.repeat(mesh.groups.of_face, 3)[order]
+    return _Edges(keys, num_faces, group[place] != group[place + num_faces - 1])
 
 
 def _place(
-    mesh: _Mesh, kept: Ints, lost: Ints, ends_on_border: NDArray[np.int8]
+    mesh: _Mesh, kept: Ints, lost: Ints, held_kept: Ints, held_lost: Ints
 ) -> tuple[Floats, Floats]:
     """Return where edges would collapse to, [E, 3], and what that costs, [E]."""
     quadrics = mesh.quadrics[kept] + mesh.quadrics[lost]
     start, end = mesh.vertices[kept], mesh.vertices[lost]
     places = best_places(quadrics, start, end)
-    pinned = ends_on_border == 1
+    pinned = held_kept > held_lost
     places[pinned] = start[pinned]
-    along = ends_on_border == 2
+    along = ~pinned & (held_kept > 0)
     places[along] = best_of_ends(quadrics[along], start[along], end[along])
     return places, quadric_error(quadrics, places) + length_cost(quadrics, start, end)
 
@@ -211,8 +269,12 @@ def _is_allowed(mesh: _Mesh, edges: _Collapses) -> NDArray[np.bool_]:
     edge = owners.max(axis=1)
     before = mesh.vertices[faces]
     after = np.where((owners >= 0)[..., None], edges.places[edge][:, None], before)
-    turned = ~_keeps_shape(before, after)
-    allowed[edge[turned]] = False
+    keeps_shape = _keeps_shape(before, after)
+    if mesh.groups is not None:
+        directions = mesh.groups.directions[mesh.groups.of_face[near][moving]]
+        facing = np.einsum("mi,mi->m", _measure(after)[0], directions)
+        keeps_shape &= (facing > 0) | ~directions.any(axis=1)
+    allowed[edge[~keeps_shape]] = False
     return allowed
 
 
@@ -246,7 +308,8 @@ def _keeps_manifold(mesh: _Mesh, edges: _Collapses, faces: Ints, owners: Ints) -
     strange = strange[mesh.on_border[(strange >> 1) % count]]
     strange = strange[~np.isin(strange, known)]
     edge_of_strange = (strange >> 1) // count
-    allowed[edge_of_strange[edges.is_pinned[edge_of_strange]]] = False
+    pinned = mesh.on_border[edges.kept] & ~mesh.on_border[edges.lost]
+    allowed[edge_of_strange[pinned[edge_of_strange]]] = False
     return allowed
 
 
@@ -280,7 +343,10 @@ def _apply(mesh: _Mesh, edges: _Collapses, refused: Ints) -> None:
     target[edges.lost] = edges.kept
     faces = target[mesh.faces]
     a, b, c = faces.T
-    mesh.faces = faces[(a != b) & (b != c) & (c != a)]
+    is_left = (a != b) & (b != c) & (c != a)
+    mesh.faces = faces[is_left]
+    if mesh.groups is not None:
+        mesh.groups = Groups(mesh.groups.of_face[is_left], mesh.groups.directions)
     # What was refused may be allowed now that something near it has changed.
     refused = np.union1d(mesh.refused, refused)
     first, second = np.divmod(refused, count)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _STIFFNESS = 1e-3
 """Pull towards the middle of an edge, relative to that of the planes: where the planes leave a
@@ -21,27 +22,60 @@ _LENGTH_WEIGHT = 1e-5
 keeps the triangles even. An edge of length 1 counts as much as an error of 0.003."""
 
 
-def vertex_quadrics(vertices: Floats, faces: NDArray[np.int64]) -> Floats:
+_CREASE_WEIGHT = 10.0
+"""What leaving a crease costs, relative to leaving a face as large as its edges squared."""
+
+
+def vertex_quadrics(vertices: Floats, faces: Ints) -> Floats:
     """Return the sum of the squared distances from the planes of the faces around each vertex.
 
     Args:
         vertices: positions, [V, 3].
         faces: vertex indices, [F, 3].
     Returns:
-        Quadrics weighted by area, [V, 10].
+        Quadrics weighted by twice the area, [V, 10].
     """
     a, b, c = vertices[faces].transpose(1, 0, 2)
-    normal = np.cross(b - a, c - a)
-    doubled = np.linalg.norm(normal, axis=1)
-    normal /= np.maximum(doubled, 1e-300)[:, None]
-    x, y, z = normal.T
-    w = -np.einsum("fi,fi->f", normal, a)
+    normals = np.cross(b - a, c - a)
+    doubled = np.linalg.norm(normals, axis=1)
+    planes = _plane_quadrics(normals / np.maximum(doubled, 1e-300)[:, None], a, doubled)
+    return _summed(planes, faces, len(vertices))
+
+
+def crease_quadrics(vertices: Floats, faces: Ints, creases: Ints) -> Floats:
+    """Return the same for the planes along creases, square to the faces beside them, [V, 10].
+
+    Args:
+        vertices: positions, [V, 3].
+        faces: vertex indices, [F, 3].
+        creases: edges, each as 3 * face + the corner that it starts from, [E].
+    """
+    ring = faces[creases // 3]
+    ends = np.stack(
+        [faces.ravel()[creases], ring[np.arange(len(ring)), (creases % 3 + 1) % 3]], axis=1
+    )
+    a, b, c = vertices[ring].transpose(1, 0, 2)
+    start, end = vertices[ends].transpose(1, 0, 2)
+    across = np.cross(end - start, np.cross(b - a, c - a))
+    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-300)
+    weights = _CREASE_WEIGHT * np.square(end - start).sum(axis=1)
+    return _summed(_plane_quadrics(across, start, weights), ends, len(vertices))
+
+
+def _plane_quadrics(normals: Floats, points: Floats, weights: Floats) -> Floats:
+    x, y, z = normals.T
+    w = -np.einsum("fi,fi->f", normals, points)
     terms = (x * x, x * y, x * z, y * y, y * z, z * z, x * w, y * w, z * w, w * w)
-    corners = faces.T.ravel()
-    quadrics = np.empty((len(vertices), 10))
-    for column, term in enumerate(terms):
-        quadrics[:, column] = np.bincount(corners, np.tile(doubled * term, 3), len(vertices))
-    return quadrics
+    return np.stack(terms, axis=1) * weights[:, None]
+
+
+def _summed(quadrics: Floats, corners: Ints, count: int) -> Floats:
+    """Return the sums of quadrics, [N, 10], at the vertices that each belongs to, [N, K]."""
+    places = corners.T.ravel()
+    summed = np.empty((count, quadrics.shape[1]))
+    for column, term in enumerate(quadrics.T):
+        summed[:, column] = np.bincount(places, np.tile(term, corners.shape[1]), count)
+    return summed
 
 
 def best_places(quadrics: Floats, start: Floats, end: Floats) -> Floats:
@@ -64,10 +98,9 @@ def best_places(quadrics: Floats, start: Floats, end: Floats) -> Floats:
         (xy * yz - xz * yy, xy * xz - xx * yz, xx * yy - xy * xy),
     )
     determinant = xx * cofactors[0][0] + xy * cofactors[0][1] + xz * cofactors[0][2]
-    places = np.empty_like(start)
-    for axis, row in enumerate(cofactors):
-        places[:, axis] = sum(each * value for each, value in zip(row, right, strict=True))
-    return places / np.maximum(determinant, 1e-300)[:, None]
+    solved = [row[0] * right[0] + row[1] * right[1] + row[2] * right[2] for row in cofactors]
+    places: Floats = np.stack(solved, axis=1) / np.maximum(determinant, 1e-300)[:, None]
+    return places
 
 
 def best_of_ends(quadrics: Floats, start: Floats, end: Floats) -> Floats:
