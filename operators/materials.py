@@ -75,16 +75,16 @@ def _add_occlusion(tree, shader, image: bpy.types.Image) -> None:
 
 def _gltf_group() -> bpy.types.NodeTree:
     """Return the group that the glTF add-on reads, made as that makes it."""
-    for group in bpy.data.node_groups:
-        if group.name == GLTF_GROUP and group.bl_idname == "ShaderNodeTree" and not group.library:
-            sockets = [each for each in group.interface.items_tree if each.item_type == "SOCKET"]
-            if any(each.name == OCCLUSION and each.in_out == "INPUT" for each in sockets):
-                return group
-    group = bpy.data.node_groups.new(GLTF_GROUP, "ShaderNodeTree")
-    socket = group.interface.new_socket(OCCLUSION, in_out="INPUT", socket_type="NodeSocketFloat")
-    socket.default_value = 1.0
-    group.nodes.new("NodeGroupInput").location = (-200.0, 0.0)
-    group.nodes.new("NodeGroupOutput")
+    name = (GLTF_GROUP, None)  # Of this file, not of a library.
+    group = bpy.data.node_groups.get(name)
+    if group is None:
+        group = bpy.data.node_groups.new(GLTF_GROUP, "ShaderNodeTree")
+        group.nodes.new("NodeGroupInput").location = (-200.0, 0.0)
+        group.nodes.new("NodeGroupOutput")
+    items = group.interface.items_tree
+    if not any(each.item_type == "SOCKET" and each.name == OCCLUSION for each in items):
+        kind = {"in_out": "INPUT", "socket_type": "NodeSocketFloat"}
+        group.interface.new_socket(OCCLUSION, **kind).default_value = 1.0
     return group
 
 
