@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,41 +20,10 @@ from .geometry.standing import Standing, find_standing
 from .geometry.thickness import Thickness, face_areas, measure_thickness
 from .geometry.winding import Winding, read_winding, six_volumes, turn_over
 from .interrupt import Check, ignore
+from .print_report import PrintReport, Problem, RepairPlan, TriangleMesh
 
 OnProgress: TypeAlias = Callable[[str, float], None]
 """Called with the stage in words and the fraction done, in [0, 1]."""
-
-Severity = Literal["error", "warning", "note"]
-Kind = Literal[
-    "empty",
-    "open",
-    "crowded",
-    "one-sided",
-    "winding",
-    "inside out",
-    "flat",
-    "doubled",
-    "split",
-    "thin",
-    "floating",
-    "specks",
-    "too large",
-    "size",
-    "off bed",
-    "overhang",
-]
-SEVERITIES: dict[Kind, Severity] = {
-    "thin": "warning",
-    "floating": "warning",
-    "specks": "warning",
-    "too large": "warning",
-    "size": "warning",
-    "doubled": "warning",
-    "split": "note",
-    "off bed": "note",
-    "overhang": "note",
-}
-"""What is not listed is an error: a slicer may refuse it or print something else."""
 
 WELD_SHARE = 1e-6
 """Of the diagonal: vertices nearer than that are the same one, written twice."""
@@ -68,83 +37,6 @@ SIZE_SLACK = 1e-3
 BED_SLACK_MM = 0.01
 STEEPEST = -(0.5**0.5)
 """Smallest z of a normal that prints without support: 45 degrees."""
-
-
-class TriangleMesh(Protocol):
-    """What is checked, such as a `MeshData`."""
-
-    @property
-    def vertices(self) -> NDArray[np.float32]:
-        """Positions, Z up, [V, 3]."""
-
-    @property
-    def faces(self) -> NDArray[np.int32]:
-        """Vertex indices, counter-clockwise seen from outside, [F, 3]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Triangles:
-    """A mesh that is nothing but triangles."""
-
-    vertices: NDArray[np.float32]
-    faces: NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that keeps a mesh from printing well."""
-
-    kind: Kind
-    count: int = 0
-    """How many there are, where that means something."""
-    value: float = 0.0
-    """A share of the surface in [0, 1], or millimetres."""
-
-    @property
-    def severity(self) -> Severity:
-        """How bad it is."""
-        return SEVERITIES.get(self.kind, "error")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrintReport:
-    """What was found; face indices are those of the mesh that was given."""
-
-    problems: tuple[Problem, ...]
-    size_mm: tuple[float, float, float]
-    scale: float
-    """By how much the mesh has to grow to have the size that was asked for."""
-    volume_cm3: float
-    is_closed: bool
-    """No edge has only one face."""
-    is_manifold: bool
-    """No edge has more than two."""
-    is_oriented: bool
-    """Every face is seen from outside."""
-    num_parts: int
-    """Loose parts, cavities among them."""
-    floating_faces: tuple[NDArray[np.int64], ...]
-    """Of each part that hangs on nothing, specks included, largest first."""
-    min_wall_mm: float
-    """What all but a thousandth of the surface has at least; infinite beyond what is measured."""
-    thin_share: float
-    """Of the surface, in [0, 1]."""
-    thin_faces: NDArray[np.int64]
-    overhang_share: float
-    """Of the surface, in [0, 1]: flatter than 45 degrees, facing down, not on the bed."""
-    open_vertices: NDArray[np.int64]
-    """Ends of open edges."""
-    turned_faces: NDArray[np.bool_]
-    """Faces to be turned over, [F]."""
-    surplus_faces: NDArray[np.bool_]
-    """Faces without area or that are there twice, [F]."""
-    speck_faces: NDArray[np.bool_]
-    """Faces of floating parts too small to be meant, [F]."""
-
-    @property
-    def is_printable(self) -> bool:
-        """Whether there is nothing but notes."""
-        return all(each.severity == "note" for each in self.problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +109,38 @@ def check_printability(
     return _report(mesh, clean, thickness, min_wall_mm, size, scale, problems)
 
 
+def plan_repair(
+    mesh: TriangleMesh, *, millimetres_per_unit: float, check: Check = ignore
+) -> RepairPlan:
+    """Find what a repair has to do with the faces of a mesh, without measuring its walls.
+
+    Raises:
+        InvalidRequestError: a position is not a number.
+    """
+    points = _in_millimetres(mesh, millimetres_per_unit)
+    clean = _clean(points, mesh.faces, check) if len(mesh.faces) else None
+    return _plan(len(mesh.faces), clean)
+
+
+def _in_millimetres(mesh: TriangleMesh, millimetres_per_unit: float) -> NDArray[np.float64]:
+    points = mesh.vertices.astype(np.float64) * millimetres_per_unit
+    if not np.isfinite(points).all():
+        raise InvalidRequestError(
+            "the mesh has positions that are not numbers: undo or remove them"
+        )
+    return points
+
+
+def _plan(num_faces: int, clean: _Clean | None) -> RepairPlan:
+    turned, specks = np.zeros((2, num_faces), dtype=bool)
+    surplus = np.ones(num_faces, dtype=bool)
+    if clean is not None:
+        turned[clean.kept] = clean.winding.is_odd ^ clean.standing.is_turned
+        surplus[clean.kept] = False
+        specks[clean.kept] = clean.standing.is_speck
+    return RepairPlan(turned, surplus, specks)
+
+
 def _report(
     mesh: TriangleMesh,
     clean: _Clean,
@@ -226,11 +150,7 @@ def _report(
     scale: float,
     problems: list[Problem],
 ) -> PrintReport:
-    turned, surplus = np.zeros(len(mesh.faces), dtype=bool), np.ones(len(mesh.faces), dtype=bool)
-    specks = np.zeros(len(mesh.faces), dtype=bool)
-    turned[clean.kept] = clean.winding.is_odd ^ clean.standing.is_turned
-    surplus[clean.kept] = False
-    specks[clean.kept] = clean.standing.is_speck
+    plan = _plan(len(mesh.faces), clean)
     return PrintReport(
         problems=tuple(problems),
         size_mm=(float(size[0]), float(size[1]), float(size[2])),
@@ -238,7 +158,7 @@ def _report(
         volume_cm3=_volume(clean) / 1000.0,
         is_closed=not len(clean.edges.open_ends),
         is_manifold=not clean.edges.num_crowded,
-        is_oriented=not turned.any() and not clean.winding.is_one_sided.any(),
+        is_oriented=not plan.turned_faces.any() and not clean.winding.is_one_sided.any(),
         num_parts=clean.standing.num_parts,
         floating_faces=tuple(clean.kept[faces] for faces in clean.standing.floating),
         min_wall_mm=thickness.quantile(THIN_SHARE),
@@ -246,15 +166,12 @@ def _report(
         thin_faces=clean.kept[thickness.of_faces < min_wall_mm],
         overhang_share=_overhang(clean),
         open_vertices=np.unique(find_edges(mesh.faces).open_ends),
-        turned_faces=turned,
-        surplus_faces=surplus,
-        speck_faces=specks,
+        plan=plan,
     )
 
 
 def _nothing(surplus: int = 0) -> PrintReport:
     """Return the report of a mesh without a surface."""
-    no_faces = np.zeros(surplus, dtype=bool)
     none = np.empty(0, dtype=np.int64)
     return PrintReport(
         problems=(Problem("empty"),),
@@ -271,9 +188,7 @@ def _nothing(surplus: int = 0) -> PrintReport:
         thin_faces=none,
         overhang_share=0.0,
         open_vertices=none,
-        turned_faces=no_faces,
-        surplus_faces=~no_faces,
-        speck_faces=no_faces,
+        plan=_plan(surplus, None),
     )
 
 

@@ -30,6 +30,7 @@ BORDER = {
     "core.painted",
     "core.pixels",
     "core.png",
+    "core.print_report",
     "core.prompts",
     "core.reference",
     "core.subject",

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from maquette.core.errors import CancelledError, InvalidRequestError
-from maquette.core.print_check import SEVERITIES, Triangles, check_printability
+from maquette.core.print_check import check_printability, plan_repair
+from maquette.core.print_report import SEVERITIES, Kind, Triangles
 
 CORNERS = np.array([[i & 1, i >> 1 & 1, i >> 2] for i in range(8)], dtype=np.float32)
 QUADS = np.array(
@@ -95,7 +98,7 @@ def test_a_turned_face_is_found_whichever_it_is():
         report = look(box((0, 0, 0), (20, 20, 20), faces))
 
         assert kinds(report) == {"winding"}
-        assert np.flatnonzero(report.turned_faces).tolist() == [face]
+        assert np.flatnonzero(report.plan.turned_faces).tolist() == [face]
         assert report.volume_cm3 == pytest.approx(8.0, rel=1e-6)
 
 
@@ -103,7 +106,7 @@ def test_a_cube_that_is_inside_out_is_turned_as_a_whole():
     report = look(inward(CUBE))
 
     assert kinds(report) == {"inside out"}
-    assert report.turned_faces.all()
+    assert report.plan.turned_faces.all()
 
 
 def test_a_strip_with_one_side_is_told():
@@ -141,7 +144,7 @@ def test_a_hollow_cube_inside_out_is_turned_as_a_whole_and_a_ball_in_it_too():
     hollow = together(CUBE, inward(box((2, 2, 2), (18, 18, 18))), box((8, 8, 8), (12, 12, 12)))
 
     assert "inside out" not in kinds(look(hollow))
-    assert look(inward(hollow)).turned_faces.all()
+    assert look(inward(hollow)).plan.turned_faces.all()
 
 
 def test_a_box_that_hangs_in_a_cavity_floats():
@@ -173,7 +176,7 @@ def test_what_hangs_on_nothing_floats(low, high, expected):
 
     assert kinds(report) & {"floating", "specks"} == expected
     assert len(report.floating_faces) == len(expected)
-    assert report.speck_faces.sum() == (12 if "specks" in expected else 0)
+    assert report.plan.speck_faces.sum() == (12 if "specks" in expected else 0)
 
 
 def test_parts_that_meet_only_where_no_vertex_lies_are_one():
@@ -190,8 +193,8 @@ def test_many_specks_are_found_and_counted():
     report = look(together(CUBE, *specks))
 
     assert problem(report, "specks").count == 400
-    assert report.speck_faces.sum() == 400 * 12
-    assert not report.speck_faces[:12].any()
+    assert report.plan.speck_faces.sum() == 400 * 12
+    assert not report.plan.speck_faces[:12].any()
 
 
 def test_thin_walls_are_told_with_their_share_and_faces():
@@ -233,7 +236,7 @@ def test_faces_without_area_and_doubled_ones_are_surplus():
     report = look(Triangles(CUBE.vertices, np.concatenate([FACES, more])))
 
     assert problem(report, "doubled").count == 4
-    assert np.flatnonzero(report.surplus_faces).tolist() == [12, 13, 14, 15]
+    assert np.flatnonzero(report.plan.surplus_faces).tolist() == [12, 13, 14, 15]
     assert report.is_closed and report.is_manifold
 
 
@@ -271,6 +274,16 @@ def test_nothing_is_told_as_nothing():
 
 def test_what_does_not_stand_on_the_bed_is_told():
     assert problem(look(box((0, 0, 7), (20, 20, 27))), "off bed").value == pytest.approx(7.0)
+
+
+def test_a_plan_is_that_of_the_report():
+    mesh = together(inward(CUBE), box((5, 5, 30), (6, 6, 31)), box((0, 0, 0), (0, 5, 5)))
+
+    report, plan = look(mesh), plan_repair(mesh, millimetres_per_unit=1.0)
+
+    for name in ("turned_faces", "surplus_faces", "speck_faces"):
+        np.testing.assert_array_equal(getattr(plan, name), getattr(report.plan, name))
+        assert getattr(plan, name).any()
 
 
 def test_positions_that_are_no_numbers_are_refused():
@@ -311,8 +324,4 @@ def test_progress_rises_to_its_end():
 
 
 def test_severities_are_of_kinds_that_exist():
-    from typing import get_args
-
-    from maquette.core.print_check import Kind
-
     assert set(SEVERITIES) <= set(get_args(Kind))
