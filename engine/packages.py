@@ -73,6 +73,7 @@ PACKAGES = (
     Package("open_clip_torch", "3.3.0", "open_clip", 1_550_000),
     Package("huggingface_hub", "2.4.0", "huggingface_hub", 860_000),
     Package("pillow", "13.0.0", "PIL", 7_280_000),
+    Package("fast-simplification", "0.2.0", "fast_simplification", 350_000),
     # What those import.
     Package("timm", "1.0.31", "timm", 2_800_000),
     Package("sympy", "1.14.0", "sympy", 6_300_000),
