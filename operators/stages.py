@@ -14,8 +14,10 @@ STAGES = (
     n_("Recalling the earlier result"),
     n_("Sampling"),
     n_("Finding the surface"),
+    n_("Simplifying"),
     n_("Unwrapping"),
     n_("Painting the texture"),
+    n_("Making levels of detail"),
 )
 """Every stage that `core.pipeline.generate` reports."""
 

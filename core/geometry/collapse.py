@@ -105,7 +105,7 @@ def collapse_edges(
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return a mesh with at most so many faces, or with more where nothing else may collapse.
 
-    Closed meshes lose two faces at a time, so that of an odd number one is left free.
+    A closed mesh has an even number of faces: of an odd number one is left free.
 
     Args:
         vertices: positions, [V, 3].
@@ -131,6 +131,8 @@ def collapse_groups(
     """Do the same with the borders between groups kept; return the group of each face too."""
     check()
     mesh = _start(vertices, faces, groups)
+    if _is_closed(mesh.faces):
+        num_faces -= num_faces % 2
     excess = len(faces) - num_faces
     while len(mesh.faces) > num_faces:
         check()
@@ -162,6 +164,12 @@ def _start(vertices: NDArray[np.float32], faces: NDArray[np.int32], groups: Grou
         refused=np.empty(0, dtype=np.int64),
         on_border=np.zeros(len(places), dtype=bool),
     )
+
+
+def _is_closed(faces: Ints) -> bool:
+    start, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    keys = np.minimum(start, end) * (1 + faces.max(initial=0)) + np.maximum(start, end)
+    return 2 * len(np.unique(keys)) == faces.size
 
 
 def _round(mesh: _Mesh, excess: int, check: Check) -> None:

@@ -41,7 +41,8 @@ class Level:
         corners = self.vertices[self.faces].astype(np.float64)
         affine = self.maps[self.islands]
         uvs = np.einsum("fci,fij->fcj", corners, affine[:, :3]) + affine[:, None, 3]
-        return uvs.clip(0.0, 1.0).astype(np.float32)
+        clipped: NDArray[np.float32] = uvs.clip(0.0, 1.0).astype(np.float32)
+        return clipped
 
 
 def finest_level(

@@ -66,7 +66,8 @@ def _plane_quadrics(normals: Floats, points: Floats, weights: Floats) -> Floats:
     x, y, z = normals.T
     w = -np.einsum("fi,fi->f", normals, points)
     terms = (x * x, x * y, x * z, y * y, y * z, z * z, x * w, y * w, z * w, w * w)
-    return np.stack(terms, axis=1) * weights[:, None]
+    quadrics: Floats = np.stack(terms, axis=1) * weights[:, None]
+    return quadrics
 
 
 def _summed(quadrics: Floats, corners: Ints, count: int) -> Floats:
