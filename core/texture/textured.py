@@ -58,7 +58,8 @@ class MeshField:
             bitangents = sign * np.cross(normals, tangents)
             normals = local[:, :1] * tangents + local[:, 1:2] * bitangents + local[:, 2:] * normals
         length = np.linalg.norm(normals, axis=1, keepdims=True)
-        return (normals / np.maximum(length, 1e-20)).astype(np.float32)
+        unit: NDArray[np.float32] = (normals / np.maximum(length, 1e-20)).astype(np.float32)
+        return unit
 
 
 class RememberingField:

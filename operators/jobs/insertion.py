@@ -11,7 +11,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ...core.mesh import GenerationResult
-from .. import levels, mesh_build
+from .. import levels, mesh_build, mesh_facts
 from ..variants import collection as sheets
 from ..variants import layout
 from . import clearance
@@ -57,6 +57,7 @@ def insert(
     if first < len(results):
         _retire(context, spec.placement, objects[first])
     for each in objects:
+        mesh_facts.write(each)
         levels.hide(context.view_layer, each)
     seen = [each for each in objects if each.name in context.view_layer.objects]
     if seen:
@@ -98,7 +99,8 @@ def _add(
     # Read before the objects exist: an object's own name makes the next one end in .001.
     target = _target(context, placeholder)
     if spec.request.count > 1 and not spec.replaces_uid:
-        target = sheets.new_collection(context, results[0].name, spec.placement.location)
+        middle = layout.middle_of([place.base for place in places])
+        target = sheets.new_collection(context, results[0].name, middle)
     objects = []
     for result, made, place in zip(results, built, places, strict=True):
         added = bpy.data.objects.new(result.name, made.mesh)

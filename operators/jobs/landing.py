@@ -88,11 +88,13 @@ def _land(job: Job) -> Iterator[None]:
     objects = insertion.insert(bpy.context, job.spec, job.results, built)
     events.call(events.landed, bpy.context, objects, job.spec, list(job.results))
     # No operator runs now, so nobody else makes the undo step.
-    _push_undo(_step_name(job, objects[0].name))
+    push_undo(_step_name(job, objects[0].name))
     _show_landed(job, objects)
 
 
-def _push_undo(name: str) -> None:
+def push_undo(name: str) -> None:
+    """Make an undo step; its name is cut where Blender would."""
+    name = name.encode()[:MAX_STEP_NAME_BYTES].decode(errors="ignore")
     try:
         bpy.ops.ed.undo_push(message=name)
     except RuntimeError:  # The result is there; that it cannot be undone must not hide that.
@@ -125,7 +127,7 @@ def _step_name(job: Job, name: str) -> str:
         text = iface_("Generate {count} Variants of {name}").format(count=count, name=name)
     else:
         text = iface_("Generate {name}").format(name=name)
-    return text.encode()[:MAX_STEP_NAME_BYTES].decode(errors="ignore")
+    return text
 
 
 def _show_landed(job: Job, objects: list[bpy.types.Object]) -> None:
