@@ -144,7 +144,7 @@ def _write_glb(path: Path, result: GenerationResult) -> None:
 def _write_obj(path: Path, result: GenerationResult) -> None:
     import bpy
 
-    _lay_texture_beside(path, result)
+    _lay_textures_beside(path, result)
     bpy.ops.wm.obj_export(
         filepath=str(path),
         path_mode="STRIP",
@@ -166,7 +166,7 @@ def _write_ply(path: Path, result: GenerationResult) -> None:
 def _write_usd(path: Path, result: GenerationResult) -> None:
     import bpy
 
-    _lay_texture_beside(path, result)
+    _lay_textures_beside(path, result)
     options: dict[str, object] = {"export_textures_mode": "KEEP"}
     if "export_textures_mode" not in bpy.ops.wm.usd_export.get_rna_type().properties:
         options = {"export_textures": False}  # Blender 4.2's name for it.
@@ -182,22 +182,27 @@ _WRITERS: dict[str, Callable[[Path, GenerationResult], None]] = {
 }
 
 
-def _lay_texture_beside(path: Path, result: GenerationResult) -> None:
-    """Save the base colour next to the file and let the scene's image point to it.
+def _lay_textures_beside(path: Path, result: GenerationResult) -> None:
+    """Save the images that a format can name next to the file and let the scene's point to them.
 
     Exporters of formats that cannot hold an image would name a file that is not there.
     """
     import bpy
 
+    from ..operators.materials import use_of
+
     if result.mesh.texture is None:
         return
-    target = path.with_name(path.stem + COMPANIONS[SUFFIXES[path.suffix]][-1])
-    (image,) = bpy.data.images
-    image.file_format = "PNG"
-    image.save(filepath=str(target))
-    image.unpack(method="REMOVE")
-    image.source = "FILE"
-    image.filepath = str(target)
+    for image in list(bpy.data.images):
+        end = f"-{use_of(image, bpy.data.materials)}.png"
+        if end not in COMPANIONS[SUFFIXES[path.suffix]]:
+            continue
+        target = path.with_name(path.stem + end)
+        image.file_format = "PNG"
+        image.save(filepath=str(target))
+        image.unpack(method="REMOVE")
+        image.source = "FILE"
+        image.filepath = str(target)
 
 
 def end_process(code: int) -> NoReturn:

@@ -26,7 +26,10 @@ SUFFIXES = {
 
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 
-COMPANIONS = {"obj": (".mtl", "-base-color.png"), "usd": ("-base-color.png",)}
+COMPANIONS = {
+    "obj": (".mtl", "-base-color.png", "-normal.png"),
+    "usd": ("-base-color.png", "-normal.png"),
+}
 """How the names of the files that stand beside the main one go on after its stem."""
 
 PROBE_BYTES = 4096

@@ -11,7 +11,7 @@ _ZSTD_SEEK_FOOTER = struct.Struct("<IBI")
 """Number of frames, flags and magic at the end of a seekable Zstandard file."""
 _ZSTD_SEEK_MAGIC = 0x8F92EAB1
 _PLY_BYTES = {"char": 1, "uchar": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "float": 4}
-_MTL_ENDINGS = (b"illum ", b"map_Kd ")
+_MTL_ENDINGS = (b"illum ", b"map_Kd ", b"map_Bump ")
 _USD_MAGIC = b"PXR-USDC"
 _USD_SECTION_BYTES = 32
 """Of an entry in the table of contents: a name of 16 bytes, start and size."""
@@ -61,7 +61,7 @@ def _is_complete_obj(path: Path, num_faces: int) -> bool:
 
 
 def _is_complete_mtl(path: Path) -> bool:
-    """The texture comes last or, without one, the kind of illumination."""
+    """The textures come last or, without one, the kind of illumination."""
     last, newline, rest = path.read_bytes().rpartition(b"\n")
     return bool(newline) and not rest and last.rpartition(b"\n")[2].startswith(_MTL_ENDINGS)
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import bpy
 
 from ..core.mesh import MapImage, TextureData
@@ -52,6 +54,19 @@ def build_material(
     if texture is not None and texture.occlusion is not None:
         _add_occlusion(tree, shader, _map_image(f"{name} Occlusion", texture.occlusion, texture))
     return material
+
+
+def use_of(image: bpy.types.Image, materials: Sequence[bpy.types.Material]) -> str:
+    """Return what materials use an image for: `base-color`, `normal` or `occlusion`."""
+    uses = {"NORMAL_MAP": "normal", "GROUP": "occlusion"}
+    for material in materials:
+        for node in material.node_tree.nodes if material.node_tree else ():
+            if node.type != "TEX_IMAGE" or node.image != image:
+                continue
+            for link in node.outputs["Color"].links:
+                if use := uses.get(link.to_node.type):
+                    return use
+    return "base-color"
 
 
 def _add_normals(tree, shader, image: bpy.types.Image) -> None:

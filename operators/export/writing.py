@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import levels
 from ..assets.metadata import images_of
+from ..materials import use_of
 from .formats import Format, Results
 
 PNG_MAGIC = b"\x89PNG"
@@ -111,15 +113,20 @@ def _save(image: bpy.types.Image, target: Path) -> None:
 def _targets(path: Path, results: Results) -> dict[bpy.types.Image, Path]:
     """Return where each texture goes; replaces only what belongs to a file that is replaced.
 
+    None of the formats whose textures are files of their own can name one for occlusion.
+
     Raises:
         FileExistsError: there is such a file, and it belongs to something else.
     """
-    images = list(dict.fromkeys(image for each in results for image in images_of(each)))
-    names = ["base-color", *(f"base-color-{number}" for number in range(2, len(images) + 1))]
-    targets = {
-        image: path.with_name(f"{path.stem}-{name}.png")
-        for image, name in zip(images, names, strict=False)
-    }
+    materials = [slot.material for each in results for slot in each.material_slots if slot.material]
+    targets: dict[bpy.types.Image, Path] = {}
+    counts: Counter[str] = Counter()
+    for image in dict.fromkeys(image for each in results for image in images_of(each)):
+        use = use_of(image, materials)
+        if use != "occlusion":
+            counts[use] += 1
+            name = use if counts[use] == 1 else f"{use}-{counts[use]}"
+            targets[image] = path.with_name(f"{path.stem}-{name}.png")
     if not path.exists():
         for target in (*targets.values(), path.with_suffix(".mtl")):
             if target.exists() and (target.suffix == ".png" or path.suffix == ".obj"):

@@ -270,6 +270,7 @@ def read_back(path):
     importers = {
         ".glb": bpy.ops.import_scene.gltf,
         ".fbx": bpy.ops.import_scene.fbx,
+        ".usd": bpy.ops.wm.usd_import,
         ".usdc": bpy.ops.wm.usd_import,
         ".obj": bpy.ops.wm.obj_import,
     }
@@ -310,6 +311,38 @@ def test_maps_come_back_from_files(add, tmp_path, file_format):
         if file_format != "OBJ":
             space = "sRGB" if name == "Base Color" else "Non-Color"
             assert image.colorspace_settings.name == space
+
+
+@pytest.mark.parametrize(("file_format", "suffix"), [("USD", ".usdc"), ("OBJ", ".obj")])
+def test_the_files_beside_are_named_after_their_use(add, tmp_path, file_format, suffix):
+    add(name="First")
+    add(name="Second")
+    for each in bpy.data.objects:
+        each.select_set(True)
+
+    bpy.ops.maquette.export(filepath=str(tmp_path / f"both{suffix}"), file_format=file_format)
+
+    names = {"base-color", "base-color-2", "normal", "normal-2"}
+    assert {path.stem for path in tmp_path.glob("*.png")} == {f"both-{name}" for name in names}
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".usd", ".obj"])
+def test_maps_come_back_from_files_of_the_command_line(make_result, tmp_path, suffix):
+    from maquette.cli import blend_export
+
+    result = replace(make_result(), mesh=mesh_data())
+    path = tmp_path / f"block{suffix}"
+
+    blend_export.open_scene(result)
+    for name in ("io_scene_gltf2", "io_scene_fbx"):
+        addon_utils.enable(name)
+    blend_export.write_file(result, path)
+
+    found = images_by_use(read_back(path).active_material)
+    assert set(found) == {"Base Color", "Normal"} | ({"Occlusion"} if suffix == ".glb" else set())
+    expected = expected_pixels(result.mesh.texture)
+    for name in ("Base Color", "Normal"):
+        np.testing.assert_array_equal(pixels_of(found[name])[..., :3], expected[name])
 
 
 @pytest.mark.parametrize("file_format", ["GLTF", "FBX", "USD"])

@@ -44,7 +44,7 @@ def usd() -> bytes:
 
 
 def mtl() -> bytes:
-    return b"newmtl Red\nKd 1 1 1\nillum 2\nmap_Kd x-base-color.png\n"
+    return b"newmtl Red\nKd 1 1 1\nillum 2\nmap_Kd x-base-color.png\nmap_Bump x-normal.png\n"
 
 
 def png() -> bytes:
