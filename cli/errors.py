@@ -93,7 +93,11 @@ def exit_code(error: Exception) -> ExitCode:
             return ExitCode.OUTPUT
         case core_errors.PackError() | core_errors.CheckpointError() | WeightsError():
             return ExitCode.PACK
-        case core_errors.DeviceUnavailableError() | core_errors.DeviceMemoryError():
+        case (
+            core_errors.DeviceUnavailableError()
+            | core_errors.PrecisionUnavailableError()
+            | core_errors.DeviceMemoryError()
+        ):
             return ExitCode.DEVICE
         case MissingPackageError(package="bpy"):
             return ExitCode.OUTPUT

@@ -16,7 +16,7 @@ from .errors import EXIT_CODES_HELP
 from .parser import Subparsers, number, whole_number
 
 DEFAULTS = GenerationRequest(prompt="any")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -34,6 +34,7 @@ MAX_SEED = 2**31 - 1
 
 SamplerName = Literal["heun", "dpmpp_2m", "unipc_2"]
 Convention = Literal["openai", "diffusers"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 Symmetry = Literal["none", "x"]
 Collision = Literal["none", "box", "convex"]
 Shading = Literal["flat", "smooth", "auto"]
@@ -238,7 +239,7 @@ class GenerationRequest:
     """Physical cores left to the rest of the program, such as Blender's window."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the best one present."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         if self.image is None:
@@ -252,10 +253,7 @@ class GenerationRequest:
             _require_int("texture size", self.texture_size, 64, MAX_TEXTURE_SIZE)
         _require_finite("target size", self.target_size, MIN_TARGET_SIZE, MAX_TARGET_SIZE)
         _require_int("reserved cores", self.reserved_cores, 0, 1024)
-        if self.precision not in ("auto", "fp32", "bf16", "fp16"):
-            raise InvalidRequestError(
-                f"precision must be auto, fp32, bf16 or fp16, got {self.precision!r}"
-            )
+        _require_one_of("precision", self.precision, get_args(Precision))
 
     def settle_sampler(self, own: SamplerConfig) -> SamplerConfig:
         """Return the sampler to use with a pack whose own settings are `own`."""

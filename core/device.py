@@ -17,7 +17,12 @@ from pathlib import Path
 
 import torch
 
-from .errors import DeviceMemoryError, DeviceUnavailableError, InvalidRequestError
+from .errors import (
+    DeviceMemoryError,
+    DeviceUnavailableError,
+    InvalidRequestError,
+    PrecisionUnavailableError,
+)
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,6 +33,9 @@ _BROKEN_FP16 = re.compile(
 
 _FAST_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16", "sve_bf16"}
 """Names of the instructions in torch's list and in /proc/cpuinfo; the last two are ARM's."""
+
+_FAST_INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+"""Older instructions for 8-bit products saturate in between, which would falsify the results."""
 
 _CPUINFO = Path("/proc/cpuinfo")
 _MEMINFO = Path("/proc/meminfo")
@@ -87,17 +95,24 @@ def describe_device(device: torch.device) -> str:
 
 
 def choose_dtype(device: torch.device, precision: str) -> torch.dtype:
-    """Return what the networks compute in: `fp32`, `bf16` or `fp16` as told, or by `auto`.
+    """Return what the networks compute in: `fp32`, `bf16`, `fp16` or `int8` as told, or by `auto`.
 
-    `auto` takes half precision only where the hardware has fast instructions for it.
+    `auto` takes half precision only where the hardware has fast instructions for it, and never
+    int8, which is for published packs on a CPU and needs a package of its own.
 
     Raises:
-        InvalidRequestError: the precision is none of these.
+        InvalidRequestError: the precision is none of these, or int8 was asked of a GPU.
+        PrecisionUnavailableError: the CPU has no instructions for int8.
     """
+    if precision == "int8":
+        _require_int8(device)
+        return torch.int8
     if precision in _DTYPES:
         return _DTYPES[precision]
     if precision != "auto":
-        raise InvalidRequestError(f"precision must be auto, fp32, bf16 or fp16, got {precision!r}")
+        raise InvalidRequestError(
+            f"precision must be auto, fp32, bf16, fp16 or int8, got {precision!r}"
+        )
     if device.type == "cuda":
         return _cuda_dtype(device)
     if device.type == "mps":
@@ -178,6 +193,13 @@ def _cuda_dtype(device: torch.device) -> torch.dtype:
     if is_slow or _BROKEN_FP16.search(torch.cuda.get_device_name(device)):
         return torch.float32
     return torch.float16
+
+
+def _require_int8(device: torch.device) -> None:
+    if device.type != "cpu":
+        raise InvalidRequestError(f"precision int8 is for the CPU alone, got device {device}")
+    if not _cpu_flags() & _FAST_INT8_FLAGS:
+        raise PrecisionUnavailableError("int8", missing="a CPU with VNNI")
 
 
 def _cpu_has_fast_bf16() -> bool:

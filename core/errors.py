@@ -11,6 +11,7 @@ GenerationError
 ├── EmptySurfaceError        the field has no surface inside the box
 ├── NonFiniteError           the networks produced NaN or infinity
 ├── DeviceUnavailableError   the device asked for is not on this machine
+├── PrecisionUnavailableError the precision asked for needs what is not on this machine
 ├── DeviceMemoryError        the device ran out of memory
 └── CancelledError           the caller asked to stop
 
@@ -147,6 +148,18 @@ class DeviceUnavailableError(GenerationError):
         super().__init__(f"device {device!r} is not available here: use {' or '.join(available)}")
         self.device = device
         self.available = available
+
+
+class PrecisionUnavailableError(GenerationError):
+    """The precision asked for needs a package or a processor that is not here."""
+
+    def __init__(self, precision: str, *, missing: str) -> None:
+        super().__init__(
+            f"precision {precision} needs {missing}, which this machine does not have:"
+            " install it or choose another precision"
+        )
+        self.precision = precision
+        self.missing = missing
 
 
 class DeviceMemoryError(GenerationError):

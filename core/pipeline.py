@@ -8,46 +8,42 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from .checkpoint.pack_layout import read_layout
 from .config import GenerationRequest, Likeness, SamplerConfig, SurfaceConfig
 from .device import (
+    available_memory_bytes,
     choose_device,
     choose_dtype,
     limit_threads,
-    release_cached_memory,
     translate_memory_errors,
 )
-from .errors import CancelledError
-from .interrupt import Check, checked_blocks
+from .errors import DeviceMemoryError, NonFiniteError
+from .memory_ladder import Footing, forget, step_down
 from .mesh import GenerationRecord, GenerationResult
-from .meshing import mesh_from_field
-from .models import IMAGE_SAMPLER, TEXT_SAMPLER, Condition, PackModels, open_pack
-from .naming import object_name
 from .pack import read_manifest
-from .preview import OnPreview, Pace, Previewer
+from .preview import OnPreview
+from .prior.int8 import is_quantized
 from .prior.transformer import LatentPrior
-from .sampling import latent_of, sample_latent
-from .thumbnail import render_thumbnail
+from .published_pack import IMAGE_SAMPLER, TEXT_SAMPLER
+from .resident import ResidentPack
+from .variants import REQUIRED_BYTES, OnProgress, Progress, Tools, Variants
 from .version import VERSION
 
 logger = logging.getLogger(__name__)
 
-OnProgress = Callable[[str, float], None]
-"""Called with the stage in words and the fraction of the whole request done, in [0, 1]."""
-
 _PRECISION_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
-_REQUIRED_BYTES = 2 * 2**30
-"""What a generation needs at most beside the pack, for the out-of-memory message."""
+_VARIANT_BYTES = 128 * 2**20
+"""What another variant takes while a batch of them is sampled, about twice what it should."""
+
+_MAX_BATCH = 16
+"""A GPU is fully at work with fewer, and the first result should not wait for all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,34 +112,12 @@ def generate(
         Each variant as soon as it is finished.
 
     Raises:
-        GenerationError: see `core.errors`; variants yielded before stay valid.
+        GenerationError: see `core.errors`; variants yielded before stay valid. Running out of
+            memory is one only when `memory_ladder` has nothing left to try.
     """
-
-    def check() -> None:
-        _raise_if_set(cancel)
-
     limit_threads(request.reserved_cores)
-    device = choose_device(request.device)
-    dtype = choose_dtype(device, request.precision)
-    on_progress("Loading the model pack", 0.0)
-    with translate_memory_errors(device, required_bytes=_REQUIRED_BYTES):
-        clock = _Clock()
-        with clock.stage("load"):
-            models = _resident.open(pack_dir, device, dtype, check)
-            prior = models.prior(request, check)
-        check()
-        on_progress("Reading the prompt", 0.0)
-        with clock.stage("condition"):
-            condition = models.condition(request, check)
-        with clock.stage("sample"), checked_blocks(prior, check):
-            earlier = _earlier_latent(request, models, prior, condition, on_progress, cancel)
-        for index in range(request.count):
-            variant = _Variant(
-                request, models, prior, condition, earlier, index, on_progress, cancel
-            )
-            record = _record(request, models.sampler(request), index, pack_hash, device, prior)
-            yield variant.run(clock, record, on_preview)
-            clock = _Clock()
+    job = _Job(request, pack_dir, on_progress, cancel, pack_hash, on_preview)
+    yield from job.run(_first_footing(request, pack_dir))
 
 
 def has_models() -> bool:
@@ -177,12 +151,16 @@ def _record(
             "target_size": request.target_size,
             "device": device.type,
             # As used, which for a native pack on a CPU is always fp32.
-            "precision": _PRECISION_NAMES[prior.latent_in.weight.dtype],
+            "precision": _precision_name(prior),
         }
         | _surface_settings(request.surface)
         | _likeness_settings(request.like),
         version=VERSION,
     )
+
+
+def _precision_name(prior: LatentPrior) -> str:
+    return "int8" if is_quantized(prior) else _PRECISION_NAMES[prior.latent_in.weight.dtype]
 
 
 def _surface_settings(surface: SurfaceConfig) -> dict[str, str | int | float]:
@@ -201,161 +179,98 @@ def _likeness_settings(like: Likeness | None) -> dict[str, str | int | float]:
     }
 
 
-class _Variant:
-    """One pass from noise to mesh."""
+class _Job:
+    """A request that is tried until it is done, on less and less if need be."""
 
     def __init__(
         self,
         request: GenerationRequest,
-        models: PackModels,
-        prior: LatentPrior,
-        condition: Condition,
-        earlier: Tensor | None,
-        index: int,
+        pack_dir: Path,
         on_progress: OnProgress,
         cancel: threading.Event,
+        pack_hash: str,
+        on_preview: OnPreview | None,
     ) -> None:
         self._request = request
-        self._models = models
-        self._prior = prior
-        self._condition = condition
-        self._earlier = earlier
-        self._index = index
+        self._pack_dir = pack_dir
         self._on_progress = on_progress
-        self._cancel = cancel
+        self._pack_hash = pack_hash
+        self._on_preview = on_preview
+        self._progress = Progress(request.count, on_progress, cancel)
+        self._notes: list[str] = []
 
-    @torch.inference_mode()
-    def run(
-        self, clock: _Clock, record: GenerationRecord, on_preview: OnPreview | None
-    ) -> GenerationResult:
-        asked = self._request
-        name = object_name(asked.name or asked.prompt or Path(record.image_source).stem)
-        previewer = self._previewer(name, record, on_preview) if on_preview else None
-        with clock.stage("sample"), checked_blocks(self._prior, self._check):
-            latent = sample_latent(
-                self._prior,
-                self._condition.tokens,
-                self._models.sampler(self._request),
-                record.seed,
-                on_step=lambda done, total: self._report("Sampling", 0.7 * done / total),
-                on_estimate=previewer.after_step if previewer else None,
-                earlier=self._earlier,
-                strength=self._request.like.strengths[-1] if self._request.like else 1.0,
-            )
-        with clock.stage("field"):
-            field = self._models.decoder.field(latent)
-        mesh, notes = mesh_from_field(
-            field,
-            self._request,
-            min_component_share=self._models.min_component_share,
-            device=self._condition.tokens.device,
-            stage=clock.stage,
-            check=self._check,
-            report=lambda stage, fraction: self._report(stage, 0.7 + 0.3 * fraction),
+    def run(self, footing: Footing) -> Iterator[GenerationResult]:
+        """Yield the variants."""
+        while self._progress.num_finished < self._request.count:
+            try:
+                yield from self._attempt(footing)
+            except (DeviceMemoryError, NonFiniteError) as error:
+                step = step_down(footing, error, self._progress.failed)
+                if step is None:
+                    forget(error)
+                    raise
+                logger.warning("%s (at %s)", step.note, self._progress.failed)
+                footing = step.footing
+                self._notes.append(step.note)
+                if isinstance(error, NonFiniteError):
+                    self._progress.latents.clear()
+                forget(error)
+
+    def _attempt(self, footing: Footing) -> Iterator[GenerationResult]:
+        self._progress.failed = "load"
+        with translate_memory_errors(footing.device, required_bytes=REQUIRED_BYTES):
+            tools = self._prepare(footing)
+        yield from Variants(tools, self._progress).results()
+
+    def _prepare(self, footing: Footing) -> Tools:
+        """Load what is needed, the largest last, so that it need not share the memory."""
+        check, clock = self._progress.check, self._progress.clock(self._progress.num_finished)
+        self._progress.report("Loading the model pack", 0, 0.0, is_of_all=True)
+        with clock.stage("load"):
+            models = _resident.open(self._pack_dir, footing, check)
+        check()
+        self._progress.report("Reading the prompt", 0, 0.0, is_of_all=True)
+        with clock.stage("condition"):
+            condition = models.condition(self._request, check)
+        with clock.stage("load"):
+            prior = models.prior(self._request, check)
+            models.load_decoder(check)
+        sampler = models.sampler(self._request)
+        return Tools(
+            request=self._request,
+            models=models,
+            prior=prior,
+            runner=_resident.runner(prior),
+            condition=condition,
+            footing=footing,
+            record_of=lambda index: _record(
+                self._request, sampler, index, self._pack_hash, footing.device, prior
+            ),
+            on_preview=self._on_preview,
+            notes=tuple(self._notes),
         )
-        self._check()
-        with clock.stage("thumbnail"):
-            thumbnail = render_thumbnail(mesh)
-        return GenerationResult(
-            name=name,
-            mesh=mesh,
-            record=record,
-            stage_seconds=clock.seconds,
-            warnings=(*self._condition.warnings, *notes),
-            thumbnail=thumbnail,
-        )
-
-    def _previewer(self, name: str, record: GenerationRecord, on_preview: OnPreview) -> Previewer:
-        return Previewer(
-            index=self._index,
-            name=name,
-            record=record,
-            min_component_share=self._models.min_component_share,
-            device=self._condition.tokens.device,
-            decode=self._models.decoder.field,
-            check=self._check,
-            on_preview=on_preview,
-            pace=Pace(),
-        )
-
-    def _check(self) -> None:
-        _raise_if_set(self._cancel)
-
-    def _report(self, stage: str, fraction: float) -> None:
-        self._check()
-        count = self._request.count
-        label = stage if count == 1 else f"{stage} ({self._index + 1} of {count})"
-        self._on_progress(label, (self._index + fraction) / count)
 
 
-@torch.inference_mode()
-def _earlier_latent(
-    request: GenerationRequest,
-    models: PackModels,
-    prior: LatentPrior,
-    condition: Condition,
-    on_progress: OnProgress,
-    cancel: threading.Event,
-) -> Tensor | None:
-    """Return the latent that the results should be like, [L, C], if there is one."""
-    if request.like is None:
-        return None
-    on_progress("Recalling the earlier result", 0.0)
-    return latent_of(
-        prior,
-        condition.tokens,
-        models.sampler(request),
-        request.like,
-        on_step=lambda done, total: _raise_if_set(cancel),
+def _first_footing(request: GenerationRequest, pack_dir: Path) -> Footing:
+    device = choose_device(request.device)
+    # A native prior is so small that on a CPU less precision costs more than it saves.
+    is_small = device.type == "cpu" and read_layout(pack_dir).kind == "native"
+    return Footing(
+        device=device,
+        dtype=torch.float32 if is_small else choose_dtype(device, request.precision),
+        field_device=device,
+        batch=_first_batch(device, request.count),
+        must_be_exact=is_small,
     )
 
 
-class _Resident:
-    """The one pack that is kept in memory."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._key: tuple[Path, torch.device, torch.dtype] | None = None
-        self._models: PackModels | None = None
-
-    @property
-    def is_open(self) -> bool:
-        return self._models is not None
-
-    def open(
-        self, pack_dir: Path, device: torch.device, dtype: torch.dtype, check: Check
-    ) -> PackModels:
-        with self._lock:
-            key = (pack_dir.resolve(), device, dtype)
-            if self._models is None or self._key != key:
-                # The old pack goes first, so that two never share the memory.
-                self._models = None
-                self._models = open_pack(pack_dir, device, dtype, check)
-                self._key = key
-            return self._models
-
-    def close(self) -> None:
-        with self._lock:
-            self._models = None
-        release_cached_memory()
+def _first_batch(device: torch.device, count: int) -> int:
+    """Return how many variants to sample at once; on a CPU more than one gain nothing."""
+    if device.type == "cpu":
+        return 1
+    available = available_memory_bytes(device)
+    room = count if available is None else (available - REQUIRED_BYTES) // _VARIANT_BYTES
+    return min(count, _MAX_BATCH, max(1, room))
 
 
-_resident = _Resident()
-
-
-class _Clock:
-    """Wall seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
-
-
-def _raise_if_set(cancel: threading.Event) -> None:
-    if cancel.is_set():
-        raise CancelledError
+_resident = ResidentPack()

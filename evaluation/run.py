@@ -19,7 +19,7 @@ from ..core.errors import (
     NonFiniteError,
     UnknownPromptError,
 )
-from ..core.models import NativePack
+from ..core.native_pack import NativePack
 from ..core.pack import PACK_FILE, read_manifest
 from ..training.shapes.generate import build_shape
 from ..weights_fetch import pack_hash

@@ -99,6 +99,12 @@ def _for_generation(error: errors.GenerationError) -> str:
                 device=_clip(error.device, 20),
                 other=error.available[0],
             )
+        case errors.PrecisionUnavailableError():
+            return _say(
+                rpt_("Precision {precision} needs {missing}: choose another in the preferences"),
+                precision=_clip(error.precision, 8),
+                missing=_clip(error.missing, 24),
+            )
         case errors.DeviceMemoryError():
             return _say(
                 rpt_("Not enough memory on {device} (needs {need}): lower Resolution"),
@@ -133,9 +139,11 @@ def _unknown_prompt(error: errors.UnknownPromptError) -> str:
             rpt_("Name one object that the {pack} pack has learnt, such as a chair"), pack=pack
         )
     word, near = error.suggestions[0]
+    if not word.isascii():
+        return _say(rpt_("The {pack} pack reads English: see the ? beside the model"), pack=pack)
     if not near:
         return _say(
-            rpt_("The {pack} pack does not know '{word}': name another object"),
+            rpt_("The {pack} pack does not know '{word}': see the ? beside the model"),
             pack=pack,
             word=_clip(word, 14),
         )

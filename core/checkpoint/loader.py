@@ -25,6 +25,8 @@ M = TypeVar("M", bound=nn.Module)
 ChooseKeyMap: TypeAlias = Callable[[Collection[str]], KeyMap]
 """From the names in a file to the map that fits them, such as `partial(prior_key_map, spec)`."""
 
+_HALF = (torch.float16, torch.bfloat16)
+
 _WINDOW_BYTES = 32 * 2**20
 """The file is mapped anew after so many bytes, which gives the pages read so far back."""
 
@@ -36,6 +38,7 @@ def load_module(
     *,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
+    keeps_half: Collection[str] = (),
     check: Check = ignore,
 ) -> M:
     """Build a module and fill it from a file; the file is not needed afterwards.
@@ -46,6 +49,7 @@ def load_module(
         choose_key_map: what the file should hold.
         dtype: of all floating-point tensors.
         device: where the tensors go.
+        keeps_half: names in the module that stay in half precision if the file has them in it.
         check: called before each tensor.
 
     Returns:
@@ -67,6 +71,8 @@ def load_module(
                 sources = [tensor_of(source) for source in entries[name].sources]
                 _check_kind(path, entries[name], sources, targets[name])
                 wanted = dtype if targets[name].is_floating_point() else targets[name].dtype
+                if name in keeps_half and sources[0].dtype in _HALF:
+                    wanted = sources[0].dtype
                 tensor = entries[name].layout.assemble(sources).to(wanted)
                 _check_finite(path, entries[name], tensor)
                 state[name] = _detached(tensor, sources, device)

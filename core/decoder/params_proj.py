@@ -9,6 +9,9 @@ from torch.nn import functional as F
 
 from ..specs import DecoderSpec
 
+_ROWS = 32
+"""Latent vectors projected at once; their weights take 32 MiB in fp32 at the published size."""
+
 
 class ParamsProj(nn.Module):
     """Projects a latent to the generated weight matrices of the implicit MLP."""
@@ -48,12 +51,20 @@ class RowProjection(nn.Module):
         self.norm = nn.LayerNorm(num_columns)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """Map latent vectors [B, rows, C] to a matrix [B, rows, columns]."""
+        """Map latent vectors [B, rows, C] to a matrix [B, rows, columns], fp32.
+
+        Computed where the weights are, in fp32 whatever they are kept in.
+        """
         weight = self.weight.view(self.num_rows, self.num_columns, -1)
-        latent = latent.to(weight.dtype)
-        rows = torch.einsum("brc,rkc->brk", latent, weight)
+        latent = latent.to(weight.device, torch.float32)
+        # The published weights fill most of a gigabyte in fp32, so few rows at a time become that.
+        products = []
+        for start in range(0, self.num_rows, _ROWS):
+            part = slice(start, start + _ROWS)
+            products.append(torch.einsum("brc,rkc->brk", latent[:, part], weight[part].float()))
+        rows = torch.cat(products, dim=1)
         norm = self.norm
-        rows = F.layer_norm(rows.float(), (self.num_columns,), eps=norm.eps)
+        rows = F.layer_norm(rows, (self.num_columns,), eps=norm.eps)
         bias = self.bias.view(self.num_rows, self.num_columns)
         # The bias comes after the norm, so it is a learned base matrix shared by all shapes.
         return rows * norm.weight.float() + norm.bias.float() + bias.float()

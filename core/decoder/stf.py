@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ..specs import DecoderSpec
@@ -25,19 +26,25 @@ class Decoder(nn.Module):
         """Return the generated matrices of latents [B, L, C]; see `ParamsProj`."""
         return self.params_proj(latent)  # type: ignore[no-any-return]
 
-    def field(self, latent: Tensor) -> SignedDistanceField:
-        """Return the field of one latent [L, C]."""
-        return SignedDistanceField(self.mlp, self.weights(latent[None]))
+    def field(self, latent: Tensor, *, chunk_size: int | None = None) -> SignedDistanceField:
+        """Return the field of one latent [L, C], which looks at so many points at once."""
+        return SignedDistanceField(self.mlp, self.weights(latent[None]), chunk_size=chunk_size)
 
 
 class SignedDistanceField:
     """The STF of one shape; callables over points in the box [-1, 1]^3."""
 
-    def __init__(self, mlp: ImplicitMLP, weights: Sequence[Tensor]) -> None:
-        """Bind the shared MLP to the generated matrices of one shape, each [1, rows, columns]."""
+    def __init__(
+        self, mlp: ImplicitMLP, weights: Sequence[Tensor], *, chunk_size: int | None = None
+    ) -> None:
+        """Bind the shared MLP to the generated matrices of one shape, each [1, rows, columns].
+
+        With `chunk_size` no more points than that are evaluated at once, however many are asked.
+        """
         self.mlp = mlp
-        dtype = mlp.output.weight.dtype
-        self.weights = [weight.to(dtype) for weight in weights]
+        self._chunk_size = chunk_size
+        # The projection may stay on the CPU: on a GPU it would take most of the memory.
+        self.weights = [weight.to(mlp.output.weight) for weight in weights]
 
     def signed_distance(self, points: Tensor) -> Tensor:
         """Return the distance, positive inside, squashed to (-1, 1) by tanh.
@@ -56,4 +63,10 @@ class SignedDistanceField:
         return self.mlp.split(self._raw(points), "stf_color").float().sigmoid()
 
     def _raw(self, points: Tensor) -> Tensor:
-        return self.mlp(points[None], self.weights)[0]  # type: ignore[no-any-return]
+        size = self._chunk_size
+        if size is None or len(points) <= size:
+            return self.mlp(points[None], self.weights)[0]  # type: ignore[no-any-return]
+        starts = range(0, len(points), size)
+        return torch.cat(
+            [self.mlp(points[None, start : start + size], self.weights)[0] for start in starts]
+        )

@@ -25,6 +25,7 @@ EXAMPLES = [
     errors.EmptySurfaceError(-1.25),
     errors.NonFiniteError(LONG),
     errors.DeviceUnavailableError(LONG, ("cpu", "cuda")),
+    errors.PrecisionUnavailableError("int8", missing=LONG),
     errors.DeviceMemoryError(LONG, required_bytes=123 * 2**30),
     errors.CancelledError(),
     *(
@@ -112,7 +113,8 @@ def test_a_missing_package_is_no_bug():
     ("suggestions", "sentence"),
     [
         ((("char", "chair"),), "The starter pack does not know 'char': try 'chair'"),
-        ((("qx", None),), "The starter pack does not know 'qx': name another object"),
+        ((("qx", None),), "The starter pack does not know 'qx': see the ? beside the model"),
+        ((("椅子", None),), "The starter pack reads English: see the ? beside the model"),
         ((), "Name one object that the starter pack has learnt, such as a chair"),
     ],
 )

@@ -18,7 +18,7 @@ from maquette.core.config import GenerationRequest, ReferenceImage
 from maquette.core.diffusion.denoiser import guided_denoiser
 from maquette.core.diffusion.samplers import sample_heun
 from maquette.core.diffusion.schedule import diffusers_sigmas, exp_alphas_cumprod
-from maquette.core.models import PublishedPack
+from maquette.core.published_pack import PublishedPack
 from maquette.tests.parity.reference_models import (
     TINY,
     export,

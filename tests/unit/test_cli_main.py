@@ -30,6 +30,7 @@ CODES = {
     core_errors.PackError: 3,
     core_errors.CheckpointError: 3,
     core_errors.DeviceUnavailableError: 4,
+    core_errors.PrecisionUnavailableError: 4,
     core_errors.DeviceMemoryError: 4,
     core_errors.CancelledError: 130,
     weights_errors.WeightsError: 3,

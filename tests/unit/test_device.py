@@ -23,7 +23,12 @@ from maquette.core.device import (
     limit_threads,
     translate_memory_errors,
 )
-from maquette.core.errors import DeviceMemoryError, DeviceUnavailableError, InvalidRequestError
+from maquette.core.errors import (
+    DeviceMemoryError,
+    DeviceUnavailableError,
+    InvalidRequestError,
+    PrecisionUnavailableError,
+)
 
 CPU = torch.device("cpu")
 CUDA = torch.device("cuda:0")
@@ -263,8 +268,29 @@ def test_a_precision_that_was_asked_for_is_used(device: torch.device) -> None:
 
 
 def test_an_unknown_precision_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match="got 'int8'"):
+    with pytest.raises(InvalidRequestError, match="got 'int4'"):
+        choose_dtype(CPU, "int4")
+
+
+@pytest.mark.parametrize("flag", ["avx512_vnni", "avx_vnni", "amx_int8"])
+def test_int8_is_used_where_it_was_asked_for_and_the_cpu_can(machine: Machine, flag: str) -> None:
+    machine.has_cpu_flags(flag)
+
+    assert choose_dtype(CPU, "int8") == torch.int8
+    assert choose_dtype(CPU, "auto") != torch.int8
+
+
+def test_int8_is_refused_where_products_would_saturate(machine: Machine) -> None:
+    machine.has_cpu_flags("avx512_bw")
+
+    with pytest.raises(PrecisionUnavailableError, match="int8 needs a CPU with VNNI"):
         choose_dtype(CPU, "int8")
+
+
+@pytest.mark.parametrize("device", [CUDA, MPS])
+def test_int8_is_not_for_gpus(device: torch.device) -> None:
+    with pytest.raises(InvalidRequestError, match=f"for the CPU alone, got device {device}"):
+        choose_dtype(device, "int8")
 
 
 @pytest.mark.usefixtures("keep_threads")

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from maquette.core import pipeline
+from maquette.core import pipeline, resident, sampling
 from maquette.core.config import GenerationRequest, SamplerConfig, SamplerName
 from maquette.core.diffusion.denoiser import WatchedDenoiser
 from maquette.core.errors import CancelledError, EmptySurfaceError, NonFiniteError
@@ -135,7 +135,7 @@ def test_cancelling_while_a_preview_is_shown_ends_the_run(pack: Path) -> None:
 
 def test_the_estimate_becomes_the_sample(pack: Path) -> None:
     """The clean estimate of the last step of UniPC is what it returns."""
-    models = pipeline.open_pack(pack, CPU, torch.float32)
+    models = resident.open_pack(pack, CPU, torch.float32)
     request = GenerationRequest(prompt="a red mushroom")
     prior, tokens = models.prior(request), models.condition(request).tokens
     estimates: list[Tensor] = []
@@ -143,7 +143,7 @@ def test_the_estimate_becomes_the_sample(pack: Path) -> None:
     def sample(prior: LatentPrior, **hooks: Any) -> Tensor:
         sampler = models.sampler(request)
         with torch.inference_mode():
-            return pipeline.sample_latent(
+            return sampling.sample_latent(
                 prior, tokens, sampler, 3, on_step=lambda *_: None, **hooks
             )
 
