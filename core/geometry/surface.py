@@ -115,7 +115,7 @@ class SurfaceMaker:
 
     def _mirrored(self, field: Field, mesh: _Mesh) -> Surface | None:
         """Return the symmetric surface; None if its halves do not join."""
-        with self.stage("symmetry"):
+        with self.stage("surface"):
             self.check()
             side = larger_side(*mesh)
             half = cut_half(*mesh, self.resolution, side)
@@ -133,7 +133,7 @@ class SurfaceMaker:
     def _within(self, mesh: _Mesh, budget: int) -> _Mesh:
         if not budget or len(mesh[1]) <= budget:
             return mesh
-        with self.stage("simplify"):
+        with self.stage("surface"):
             made = simplify(
                 *mesh,
                 budget,

@@ -13,9 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_stage_that_core_reports_is_known():
-    sources = "".join(
-        (ROOT / "core" / name).read_text(encoding="utf-8") for name in ("pipeline.py", "meshing.py")
-    )
+    names = ("pipeline.py", "variants.py", "meshing.py", "geometry/surface.py")
+    sources = "".join((ROOT / "core" / name).read_text(encoding="utf-8") for name in names)
     reported = re.findall(r'(?:on_progress|report)\(\s*"([^"]+)"', sources)
 
     assert len(reported) >= 6
