@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import jobs, messages, packs, properties
+from . import jobs, messages, packs, properties, repeats
 
 
 class MAQUETTE_OT_generate(bpy.types.Operator):
@@ -36,11 +36,12 @@ def start(operator: bpy.types.Operator, context) -> set[str]:
     if settings.random_seed:
         properties.draw_seed(settings)
     try:
-        spec = jobs.JobSpec(
-            request=properties.request_of(settings, packs.preferences(context)),
-            placement=jobs.placement_of(context, settings),
+        request = properties.request_of(settings, packs.preferences(context))
+        request = repeats.with_new_seed(request)
+        settings.seed = request.seed
+        jobs.submit(
+            context, jobs.JobSpec(request=request, placement=jobs.placement_of(context, settings))
         )
-        jobs.submit(context, spec)
     except messages.EXPECTED as error:
         operator.report({"ERROR"}, messages.for_user(error))
         return {"CANCELLED"}

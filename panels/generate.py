@@ -11,6 +11,8 @@ from .wrapping import draw_text, wrap
 
 PROMPT_EXTRAS = 26
 """Pixels of the icon and the cross in the prompt's field, beyond those of a text in a box."""
+STARTER = "starter"
+"""The pack that knows a few dozen objects only, which a menu names."""
 PACK_ICONS = {"READY": "CHECKMARK", "MISSING": "IMPORT", "DAMAGED": "ERROR", "NO_MODEL": "INFO"}
 
 
@@ -72,7 +74,10 @@ def _pack_state(context, settings):
 def _draw_pack(layout, context, settings):
     state = _pack_state(context, settings)
     column = layout.column(align=True)
-    column.prop(settings, "pack", text="")
+    row = column.row(align=True)
+    row.prop(settings, "pack", text="")
+    if settings.pack == STARTER and settings.source == "TEXT":
+        row.menu("MAQUETTE_MT_things", text="", icon="QUESTION")
     if state is None:
         return
     draw_text(column, context, state.words, icon=PACK_ICONS[state.kind])
@@ -132,7 +137,9 @@ class MAQUETTE_PT_mesh(SidebarPanel, bpy.types.Panel):
         if settings.use_speck_share:
             row.prop(settings, "speck_share", text="")
         else:
-            row.label(text="As the Model Says")
+            words = row.row()
+            words.active = False  # It tells what holds now, and is no name of the box beside it.
+            words.label(text="As the Model Says")
 
         column = layout.column(heading="Textures")
         column.enabled = settings.texture_size > 0
@@ -163,7 +170,9 @@ class MAQUETTE_PT_advanced(SidebarPanel, bpy.types.Panel):
         if settings.use_guidance:
             row.prop(settings, "guidance", text="")
         else:
-            row.label(text="As the Model Says")
+            words = row.row()
+            words.active = False  # It tells what holds now, and is no name of the box beside it.
+            words.label(text="As the Model Says")
         column.prop(settings, "resolution")
         column.prop(settings, "texture_size")
         row = column.row()

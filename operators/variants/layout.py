@@ -41,6 +41,12 @@ def grid_locations(
     ]
 
 
+def middle_of(places: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
+    """Return the middle of a sheet from where its variants stand."""
+    xs, ys, zs = zip(*places, strict=True)
+    return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, zs[0]
+
+
 def sheet_beside(
     standing: Sequence[tuple[float, float, float, float]],
     base: Sequence[float],
