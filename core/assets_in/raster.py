@@ -130,4 +130,5 @@ def _weights(
 
 
 def _centers(pixels: NDArray[np.int64], size: int) -> NDArray[np.float64]:
-    return np.stack([pixels % size, pixels // size], axis=1).astype(np.float64)
+    centers: NDArray[np.float64] = np.stack([pixels % size, pixels // size], axis=1) * 1.0
+    return centers

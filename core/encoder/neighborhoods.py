@@ -8,6 +8,7 @@ shuffled per channel before each convolution, in evaluation too, so the draws be
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class NeighborhoodTokens(nn.Module):
         widths = (3 + spec.width, *spec.conv_widths)
         self.convs = nn.ModuleList(
             nn.Conv2d(before, after, (spec.conv_size, 1), (spec.conv_stride, 1))
-            for before, after in zip(widths, widths[1:], strict=False)
+            for before, after in pairwise(widths)
         )
 
     def forward(
