@@ -70,7 +70,7 @@ def compare(prompt: str, triangles: int) -> Image.Image:
     request = GenerationRequest(prompt=prompt, surface=surface, texture_size=1024, device="cpu")
     result = _generate(request)
     usual = usual_mesh(field_of(request))
-    shot = Shot(size=_TILE, samples=32, fill=0.86)
+    shot = Shot(size=_TILE, samples=16, fill=0.86)
     tiles, counts = [], []
     with tempfile.TemporaryDirectory() as scratch, blend_export.muffled():
         ply = Path(scratch) / "usual.ply"

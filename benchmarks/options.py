@@ -19,6 +19,9 @@ class Options:
     is_full: bool = False
     """Also run what is otherwise put together from measured parts; takes hours."""
 
+    uses_kept: bool = False
+    """Take what an evaluation costs from the kept run, where that suite is not asked for."""
+
     @property
     def counted_runs(self) -> int:
         """Counted runs of what takes seconds."""

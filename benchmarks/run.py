@@ -40,8 +40,13 @@ Measure = Callable[[Suite, Options], list[Row]]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the suites that are asked for, print the table and return the exit status."""
     asked = _parser().parse_args(arguments)
-    options = Options(runs=asked.runs, is_quick=asked.quick, is_full=asked.full)
     suites = [name for name in SUITES if name in asked.suite]
+    options = Options(
+        runs=asked.runs,
+        is_quick=asked.quick,
+        is_full=asked.full,
+        uses_kept=asked.kept and "eval" not in suites,
+    )
     if not asked.report:
         _limit_threads(asked.threads)
         reports = measure_all(suites, options, measure)
@@ -115,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", metavar="FILE", help="write every figure to a file")
     parser.add_argument("--save", action="store_true", help=f"keep the run in {RESULTS.name}/")
     parser.add_argument("--report", action="store_true", help="print the kept run, measure nothing")
+    parser.add_argument(
+        "--kept", action="store_true", help="take what an evaluation costs from the kept run"
+    )
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument("--quick", action="store_true", help="a look in minutes, not for the record")
     scope.add_argument("--full", action="store_true", help="run what is else put together; hours")

@@ -62,7 +62,7 @@ def _ours(decoder: Decoder) -> Callable[[], MeshData]:
 
 def mesh_of(field: SignedDistanceField, request: GenerationRequest) -> MeshData:
     """Return the mesh that a generation makes of a field."""
-    mesh, _ = mesh_from_field(
+    finished = mesh_from_field(
         field,
         request,
         min_component_share=0.005,
@@ -71,7 +71,7 @@ def mesh_of(field: SignedDistanceField, request: GenerationRequest) -> MeshData:
         check=lambda: None,
         report=lambda stage, fraction: None,
     )
-    return mesh
+    return finished.mesh
 
 
 def _theirs() -> Callable[[], object]:

@@ -138,7 +138,7 @@ class AnalyticPrior:
         """Return the latents of the first seeds, [B, L, C]."""
         return sample_latents(self, self.condition, config, range(_BATCH), on_step=ignore_step)
 
-    def converged(self, noise: Tensor) -> Tensor:
+    def converged(self, noise: Tensor, num_steps: int = _CONVERGED_STEPS) -> Tensor:
         """Return where the published ODE leads from noise of unit variance, fp64 [B, L, C]."""
         condition = self.condition.flatten(1).expand(len(noise), -1)
         denoise = guided_denoiser(
@@ -149,7 +149,7 @@ class AnalyticPrior:
             convention="openai",
             alphas_cumprod=exp_alphas_cumprod(),
         )
-        sigmas = karras_sigmas(_CONVERGED_STEPS)
+        sigmas = karras_sigmas(num_steps)
         return sample_heun(denoise, noise.double() * sigmas[0], sigmas, on_step=ignore_step)
 
 

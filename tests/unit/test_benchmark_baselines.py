@@ -16,20 +16,24 @@ from maquette.benchmarks.baselines.stock import (
     stock_distance,
 )
 from maquette.benchmarks.baselines.table_cubes import table_marching_cubes
-from maquette.benchmarks.fields import NAMES, decoder_of, read_field
+from maquette.benchmarks.fields import NAMES, fill_projection, read_field, read_tensors
 from maquette.benchmarks.suites import iso
-from maquette.benchmarks.suites.evaluation import random_prior
+from maquette.benchmarks.suites.evaluation import Evaluations, kept, random_prior, table_of
 from maquette.benchmarks.suites.field import missed_cells
-from maquette.benchmarks.suites.sampler import AnalyticPrior, landing
+from maquette.benchmarks.suites.sampler import AnalyticPrior
+from maquette.benchmarks.timing import Timing
 from maquette.core.config import SamplerConfig
+from maquette.core.decoder.params_proj import RowProjection
 from maquette.core.geometry.extract import evaluate_grid
 from maquette.core.geometry.marching_cubes import marching_cubes
 from maquette.core.specs import PRIORS
+from maquette.tests.analytic_diffusion import relative_errors
 from maquette.tests.analytic_fields import ball as ball_field
 from maquette.tests.analytic_fields import squashed, union
 from torch import Tensor
 
 CPU = torch.device("cpu")
+NAMED = ("fp32", "bf16", "stock fp32", "diffusers fp32", "diffusers bf16")
 
 
 def points(count: int) -> Tensor:
@@ -73,15 +77,17 @@ def test_the_dense_grid_is_ours_node_by_node() -> None:
     torch.testing.assert_close(dense_chunk(field, 20, 4096), dense.flatten()[4096:8000])
 
 
-@torch.inference_mode()
-def test_a_fitted_decoder_makes_its_field_of_every_latent() -> None:
-    decoder, latent = decoder_of("chair"), torch.randn(1024, 1024)
+@torch.no_grad()
+def test_a_projection_makes_its_fitted_matrix_of_every_latent() -> None:
+    tensors = read_tensors("chair")
+    projection = RowProjection(256, 93, 8)
+    generator = torch.Generator().manual_seed(0)
 
-    distance = decoder.field(latent).signed_distance(points(300))
+    fill_projection(projection.weight, projection.bias, projection.norm, tensors, 0, generator)
 
-    expected = read_field("chair").signed_distance(points(300))
-    torch.testing.assert_close(distance, expected, rtol=0, atol=1e-5)
-    assert float(decoder.params_proj.matrices[0].weight.std()) > 0.01
+    matrix = projection(torch.randn(1, 256, 8))
+    torch.testing.assert_close(matrix[0], tensors["generated.0"])
+    assert float(projection.weight.std()) > 0.01
 
 
 def grid_of(field: object, resolution: int) -> Tensor:
@@ -131,9 +137,30 @@ def test_evaluations_are_counted_by_what_the_prior_is_asked() -> None:
     assert problem.sequences == 2 * 24 * 3
 
 
-def test_the_default_lands_where_the_suite_says() -> None:
-    found = landing(SamplerConfig())
+def test_a_reused_difference_counts_half_an_evaluation() -> None:
+    problem = AnalyticPrior(0.3, 6)
 
-    assert found.evaluations == 24
-    assert 0.0 < found.median < 0.005
-    assert found.median < found.p95 < 0.05
+    problem.sample(SamplerConfig(num_steps=4, delta_reuse=2))
+
+    assert problem.sequences / 2 / 24 == 3.0
+
+
+def test_the_converged_solution_does_not_move_with_more_steps() -> None:
+    problem = AnalyticPrior(0.05, 1)
+    noise = torch.randn(2, 16, 8, generator=torch.Generator().manual_seed(0))
+
+    coarse, fine = (problem.converged(noise, steps) for steps in (150, 300))
+
+    assert float(relative_errors(coarse, fine).max()) < 1e-3
+
+
+def test_what_evaluations_cost_is_read_back_from_the_rows_of_a_run() -> None:
+    timings = {name: Timing(float(i), 2.0 * i, 3, 0.5) for i, name in enumerate(NAMED, start=1)}
+    found = Evaluations(timings, {"bf16": 0.012}, {"int8": "OpenVINO is not installed"}, 24)
+
+    again = kept(table_of(found))
+
+    assert again.timings == found.timings
+    assert again.errors["bf16"] == 0.012
+    assert again.missing == found.missing
+    assert (again.num_layers, again.best) == (24, found.best)
