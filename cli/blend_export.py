@@ -63,14 +63,24 @@ def muffled() -> Iterator[None]:
             os.close(copy)
 
 
-def open_scene(result: GenerationResult) -> bpy.types.Object:
-    """Put a result into a fresh, otherwise empty scene and return its object."""
+def open_scene(result: GenerationResult, *, with_levels: bool = False) -> bpy.types.Object:
+    """Put a result into a fresh, otherwise empty scene and return its object.
+
+    Args:
+        result: what the pipeline yielded.
+        with_levels: whether its levels of detail and its collision mesh go with it, hidden.
+    """
     import bpy
 
-    from ..operators import mesh_build
+    from ..operators import levels, mesh_build
 
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    return mesh_build.add_object(bpy.context, result, location=ORIGIN)
+    added = mesh_build.add_object(bpy.context, result, location=ORIGIN)
+    if with_levels:
+        levels.attach(added, result, list(levels.build_meshes(result)))
+        bpy.context.view_layer.update()
+        levels.hide(bpy.context.view_layer, added)
+    return added
 
 
 def write_file(result: GenerationResult, path: Path) -> None:
@@ -130,15 +140,19 @@ def _write_blend(path: Path, result: GenerationResult) -> None:
 def _write_glb(path: Path, result: GenerationResult) -> None:
     import bpy
 
-    bpy.ops.export_scene.gltf(
-        filepath=str(path),
-        export_format="GLB",
-        # Viewers multiply the texture with the colours of the vertices.
-        export_vertex_color="NONE" if result.mesh.texture else "MATERIAL",
-        export_all_vertex_colors=False,
-        export_extras=True,
-        export_animations=False,
-    )
+    from ..operators import levels
+
+    owners = [each for each in bpy.context.scene.objects if each.parent is None]
+    with levels.shown_for_export(bpy.context.view_layer, owners):
+        bpy.ops.export_scene.gltf(
+            filepath=str(path),
+            export_format="GLB",
+            # Viewers multiply the texture with the colours of the vertices.
+            export_vertex_color="NONE" if result.mesh.texture else "MATERIAL",
+            export_all_vertex_colors=False,
+            export_extras=True,
+            export_animations=False,
+        )
 
 
 def _write_obj(path: Path, result: GenerationResult) -> None:

@@ -53,6 +53,11 @@ class Destination:
         """`blend`, `glb`, `obj`, `ply` or `usd`."""
         return SUFFIXES[self.suffix.lower()]
 
+    @property
+    def holds_levels(self) -> bool:
+        """Whether levels of detail and a collision mesh go into the file beside the result."""
+        return self.format in ("blend", "glb")
+
     def free_stems(self, stem: str, *, is_numbered: bool) -> Iterator[str]:
         """Yield the stems under which nothing stands yet, best first, without end."""
         if self.replaces:

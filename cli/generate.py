@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from ..core.config import GenerationRequest, ReferenceImage, SamplerChanges
+from ..core.config import GenerationRequest, ReferenceImage, SamplerChanges, SurfaceConfig
 from ..core.images import read_reference_image
 from ..core.reference import prepare_reference_image
 from ..engine import memory
@@ -92,6 +92,7 @@ def _build_requests(
             resolution=arguments.resolution,
             texture_size=arguments.texture_size,
             target_size=arguments.size,
+            surface=_surface(arguments),
             device=arguments.device,
             precision=arguments.precision,
         )
@@ -99,9 +100,26 @@ def _build_requests(
     )
 
 
+def _surface(arguments: argparse.Namespace) -> SurfaceConfig:
+    return SurfaceConfig(
+        triangles=arguments.triangles,
+        symmetry=arguments.symmetry,
+        shading=arguments.shading,
+        normal_map=arguments.normal_map,
+        occlusion_map=arguments.occlusion_map,
+        speck_share=arguments.speck_share,
+        num_lods=arguments.lods,
+        collision=arguments.collision,
+    )
+
+
 def _prepare(arguments: argparse.Namespace, num_results: int) -> tuple[Destination, Engine]:
     """Find out what could fail after minutes of work before they are spent."""
     destination = find_destination(arguments.output, arguments.format, num_results)
+    if (arguments.lods or arguments.collision != "none") and not destination.holds_levels:
+        raise UsageError(
+            f"{destination.suffix} holds one mesh: use .blend or .glb for --lods and --collision"
+        )
     changes = SamplerChanges(
         method=arguments.sampler, num_steps=arguments.steps, guidance_scale=arguments.guidance
     )

@@ -8,7 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
-from ..core.config import GenerationRequest, SamplerName
+from ..core.config import (
+    MAX_LODS,
+    Collision,
+    GenerationRequest,
+    SamplerName,
+    Shading,
+    Symmetry,
+)
 from ..weights_fetch import PACKS
 from . import generate
 from .destination import FORMATS
@@ -34,6 +41,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     _add_file_arguments(parser)
     _add_mesh_arguments(parser)
+    _add_surface_arguments(parser)
     _add_model_arguments(parser)
     parser.add_argument("--json", action="store_true", help="write one JSON object")
     parser.add_argument("--quiet", action="store_true", help="write only warnings and errors")
@@ -66,6 +74,53 @@ def _add_mesh_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_default(
         parser, "--size", number, DEFAULTS.target_size, "METRES", "largest dimension of the result"
+    )
+
+
+def _add_surface_arguments(parser: argparse.ArgumentParser) -> None:
+    surface = DEFAULTS.surface
+    _add_default(
+        parser,
+        "--triangles",
+        whole_number,
+        surface.triangles,
+        "N",
+        "at most so many; 0 keeps all that the grid gives",
+    )
+    _add_choice(
+        parser, "--symmetry", get_args(Symmetry), surface.symmetry, "x mirrors the larger half"
+    )
+    _add_choice(
+        parser, "--shading", get_args(Shading), surface.shading, "auto rounds all but sharp edges"
+    )
+    parser.add_argument(
+        "--normal-map",
+        action="store_true",
+        help="bake the detail that fewer triangles lack into a normal map",
+    )
+    parser.add_argument(
+        "--occlusion-map", action="store_true", help="bake an ambient occlusion map"
+    )
+    parser.add_argument(
+        "--speck-share",
+        type=number,
+        metavar="X",
+        help="drop loose parts below this share of the largest one's volume (default: the pack's)",
+    )
+    _add_default(
+        parser,
+        "--lods",
+        whole_number,
+        surface.num_lods,
+        "N",
+        f"coarser meshes, each of half the triangles, up to {MAX_LODS}; in .blend and .glb",
+    )
+    _add_choice(
+        parser,
+        "--collision",
+        get_args(Collision),
+        surface.collision,
+        "a simple mesh for physics; in .blend and .glb",
     )
 
 
@@ -109,4 +164,16 @@ def _add_default(
         default=default,
         metavar=metavar,
         help=f"{summary} (default: %(default)s)",
+    )
+
+
+def _add_choice(
+    parser: argparse.ArgumentParser,
+    name: str,
+    choices: tuple[str, ...],
+    default: str,
+    summary: str,
+) -> None:
+    parser.add_argument(
+        name, choices=choices, default=default, help=f"{summary} (default: %(default)s)"
     )

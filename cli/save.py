@@ -37,7 +37,7 @@ def save_result(
 def _save_as(stem: str, result: GenerationResult, destination: Destination) -> tuple[Path, ...]:
     target = destination.paths(stem)[0]
     with blend_export.muffled(), staging(destination.folder) as stage:
-        blend_export.open_scene(result)
+        blend_export.open_scene(result, with_levels=destination.holds_levels)
         try:
             blend_export.write_file(result, stage / f"{stem}{destination.suffix.lower()}")
         except OutputError as error:
