@@ -78,9 +78,9 @@ def refresh(context) -> None:
 
 def in_words(seconds: float | None, bytes_: int) -> str:
     """Return an estimate as the sidebar shows it."""
-    size = iface_("{count} GiB").format(count=f"{bytes_ / 2**30:.1f}")
+    size = iface_("{count} GiB of memory").format(count=f"{bytes_ / 2**30:.1f}")
     if seconds is None:
-        return iface_("Time unknown until the first run, {memory}").format(memory=size)
+        return iface_("Time unknown, {memory}").format(memory=size)
     return iface_("About {time}, {memory}").format(time=_duration(seconds), memory=size)
 
 

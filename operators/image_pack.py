@@ -73,7 +73,7 @@ class MAQUETTE_OT_offer_image_pack(bpy.types.Operator):
         if bpy.app.online_access:
             column.label(text="It is fetched once, then no connection is needed", icon="BLANK1")
         else:
-            column.label(text="Online access is off: allow it under System, Network", icon="ERROR")
+            column.label(text="Online access is off: allow it in the preferences", icon="ERROR")
 
     def execute(self, context):
         if not bpy.app.online_access and not bpy.app.background:

@@ -16,7 +16,7 @@ from mathutils import Matrix
 
 from ..core.mesh import GenerationResult, PreviewMesh
 from . import events, ghost, jobs, mesh_build, packs
-from .jobs import host, queue
+from .jobs import clearance, host, queue
 from .variants import layout
 
 MARK = "maquette_preview"
@@ -29,6 +29,8 @@ class _Shown:
 
     job_id: int
     scene_uid: int
+    shift: float = 0.0
+    """How far along X the results will step aside for what stands there, in metres."""
     variants: dict[int, tuple[PreviewMesh, Matrix]] = field(default_factory=dict)
     """The latest preview of each variant that has not landed, and where it stands."""
     ghosts: dict[int, ghost.Ghost] = field(default_factory=dict)
@@ -76,9 +78,25 @@ def _on_previewed(entry, preview: PreviewMesh) -> None:
         return
     if _shown is None or _shown.job_id != entry.job_id:
         forget()
-        _shown = _Shown(entry.job_id, job.scene_uid)
-    _show_at(preview, place_of(spec, preview))
+        _shown = _Shown(entry.job_id, job.scene_uid, _shift_of(job.scene_uid, spec, preview))
+    place = place_of(spec, preview)
+    place.translation.x += _shown.shift
+    _show_at(preview, place)
     ghost.show(tuple(_shown.ghosts.values()), _shown.scene_uid)
+
+
+def _shift_of(scene_uid: int, spec: jobs.JobSpec, preview: PreviewMesh) -> float:
+    """Return how far the results will step aside, as far as the first preview tells their size."""
+    window = host.window_for(scene_uid)
+    if spec.replaces_uid or spec.placement.box is not None or window is None:
+        return 0.0
+    vertices = preview.mesh.vertices
+    half = (vertices.max(axis=0) - vertices.min(axis=0)) * (0.5, 0.5, 1.0)
+    count, size = spec.request.count, spec.request.target_size
+    bases = np.array(layout.grid_locations([size] * count, spec.placement.location))
+    wanted = np.stack([bases - half * (1.0, 1.0, 0.0), bases + half], axis=1)
+    with bpy.context.temp_override(window=window):
+        return clearance.shift_right(wanted, clearance.boxes_of(bpy.context))
 
 
 def _show_at(preview: PreviewMesh, matrix: Matrix) -> None:

@@ -7,7 +7,7 @@ import bpy
 
 
 class MAQUETTE_OT_show_colors(bpy.types.Operator):
-    """Show textures and color attributes in this viewport's Solid shading"""
+    """Show textures and color attributes in this viewport's Solid shading, or no longer"""
 
     bl_idname = "maquette.show_colors"
     bl_label = "Show Colors"
@@ -24,7 +24,9 @@ class MAQUETTE_OT_show_colors(bpy.types.Operator):
     def execute(self, context):
         active = context.view_layer.objects.active
         has_uvs = active is not None and active.type == "MESH" and len(active.data.uv_layers) > 0
-        context.space_data.shading.color_type = "TEXTURE" if has_uvs else "VERTEX"
+        colored = "TEXTURE" if has_uvs else "VERTEX"
+        shading = context.space_data.shading
+        shading.color_type = "MATERIAL" if shading.color_type == colored else colored
         return {"FINISHED"}
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from .generate import SidebarPanel
 from .wrapping import DEFAULT_WIDTH
@@ -78,9 +79,9 @@ def _draw_variant(layout, variant, is_active: bool) -> None:
         picture.template_icon(icon_value=variant.preview.icon_id, scale=PICTURE_UNITS)
     else:
         picture.label(text=variant.name, icon="MESH_DATA", translate=False)
-    seed = variant.get(f"{RECORD_KEY}_seed", "")
+    seed = iface_("Seed {seed}").format(seed=variant.get(f"{RECORD_KEY}_seed", "?"))
     button = column.operator(
-        "maquette.variant_select", text=str(seed), depress=is_active, translate=False
+        "maquette.variant_select", text=seed, depress=is_active, translate=False
     )
     button.object_uid = variant.session_uid
 

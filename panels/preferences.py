@@ -116,6 +116,9 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
+        layout.label(
+            text="In the 3D viewport, press N and choose the Maquette tab", icon="MESH_DATA"
+        )
         preferences_engine.draw_connection(layout, context)
         for name, title, draw in SECTIONS:
             header, body = layout.panel(f"maquette_{name}", default_closed=name in CLOSED)

@@ -59,21 +59,27 @@ class MAQUETTE_PT_result(_ResultPanel, bpy.types.Panel):
         draw_text(layout, context, str(prompt), icon="TEXT")
         seed = iface_("Seed {seed}").format(seed=active.get(f"{RECORD_KEY}_seed", "?"))
         layout.label(text=seed, icon="BLANK1", translate=False)
+        _draw_view(layout, context)
         column = layout.column(align=True)
         column.operator("maquette.regenerate", icon="FILE_REFRESH")
         column.operator("maquette.same_with_new_seed", icon="RNDCURVE")
         if not is_variant(active):  # The gallery has this button too.
             draw_more_like_this(column)
         column.operator("maquette.edit_prompt", icon="GREASEPENCIL")
-        if _hides_colors(context.space_data):
-            layout.operator("maquette.show_colors", icon="SHADING_TEXTURE")
 
 
-def _hides_colors(space) -> bool:
-    if space is None or space.type != "VIEW_3D":
-        return False
-    shading = space.shading
-    return shading.type == "SOLID" and shading.color_type not in {"TEXTURE", "VERTEX"}
+def _draw_view(layout, context) -> None:
+    """Add what brings the result before one's eyes; nothing here comes and goes under a click."""
+    row = layout.row(align=True)
+    row.operator_context = "INVOKE_REGION_WIN"
+    row.operator("view3d.view_selected", text="Frame Selected", icon="ZOOM_SELECTED")
+    space = context.space_data
+    if space is not None and space.type == "VIEW_3D":
+        shading = space.shading
+        colors = row.row(align=True)
+        colors.enabled = shading.type == "SOLID"  # The others show colors by themselves.
+        shown = shading.type != "SOLID" or shading.color_type in {"TEXTURE", "VERTEX"}
+        colors.operator("maquette.show_colors", icon="SHADING_TEXTURE", depress=shown)
 
 
 class MAQUETTE_PT_result_details(_ResultPanel, bpy.types.Panel):

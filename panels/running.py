@@ -108,7 +108,7 @@ class MAQUETTE_UL_jobs(bpy.types.UIList):
         if item.state == "RUNNING":
             row.progress(factor=item.fraction, text=item.label)
         else:
-            row.label(text=item.label, icon=STATE_ICONS[item.state], translate=False)
+            _draw_label(row, item)
         buttons = row.row(align=True)
         buttons.emboss = "NONE"
         if item.state in {"WAITING", "RUNNING"}:
@@ -119,6 +119,15 @@ class MAQUETTE_UL_jobs(bpy.types.UIList):
             name, picture = ("job_jump", "ZOOM_SELECTED")
         buttons.operator(f"maquette.{name}", text="", icon=picture).job_id = item.job_id
         buttons.operator("maquette.job_remove", text="", icon="X").job_id = item.job_id
+
+
+def _draw_label(row, item) -> None:
+    """Add the name of a job, behind the picture of its first result where there is one."""
+    made = bpy.data.objects.get(item.result_names.partition("\n")[0])
+    if item.state == "DONE" and made is not None and made.preview is not None:
+        row.label(text=item.label, icon_value=made.preview.icon_id, translate=False)
+    else:
+        row.label(text=item.label, icon=STATE_ICONS[item.state], translate=False)
 
 
 class MAQUETTE_PT_jobs(SidebarPanel, bpy.types.Panel):

@@ -19,7 +19,7 @@ from ..specs import WordEncoderSpec
 
 _WORD = re.compile(r"[^\W_]+")
 _PADDING = 0
-_LIKENESS = 0.5
+_LIKENESS = 0.75
 """Of two spellings, 0 to 1; below it "nearest" would be noise."""
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import mesh_build
@@ -16,7 +17,8 @@ class MAQUETTE_OT_job_jump(bpy.types.Operator):
 
     bl_idname = "maquette.job_jump"
     bl_label = "Jump to Result"
-    bl_options = {"INTERNAL", "UNDO"}
+    # No UNDO: usually it is selected already, and then there is nothing to undo.
+    bl_options = {"INTERNAL"}
 
     job_id: bpy.props.IntProperty(name="Job", options={"SKIP_SAVE"})
 
@@ -30,10 +32,12 @@ class MAQUETTE_OT_job_jump(bpy.types.Operator):
     def execute(self, context):
         found = results_of(self.job_id)
         if not found:
-            self.report({"ERROR"}, rpt_("Its result is not in this file any more"))
+            text = rpt_("Its result was undone or deleted: redo it, or generate it again")
+            self.report({"ERROR"}, text)
             return {"CANCELLED"}
         _show_scene_of(context, found[0])
         here = [each for each in found if each.name in context.view_layer.objects]
+        before = _choice(context)
         for each in here:
             each.hide_set(False)
         seen = [each for each in here if each.visible_get()]
@@ -42,6 +46,8 @@ class MAQUETTE_OT_job_jump(bpy.types.Operator):
             self.report({"ERROR"}, text)
             return {"CANCELLED"}
         mesh_build.select_only(context, seen)
+        if _choice(context) != before:
+            bpy.ops.ed.undo_push(message=iface_(self.bl_label))
         _frame_selected(context)
         return {"FINISHED"}
 
@@ -50,6 +56,11 @@ def results_of(job_id: int) -> list[bpy.types.Object]:
     """Return what a job made and is still there, by whatever name."""
     uids = queue.results_of(job_id)
     return [found for uid in uids if (found := object_of(uid)) is not None]
+
+
+def _choice(context) -> tuple[object, ...]:
+    """Return what is active and what is selected; nothing hidden is."""
+    return context.view_layer.objects.active, *context.selected_objects
 
 
 def _show_scene_of(context, wanted: bpy.types.Object) -> None:

@@ -15,8 +15,8 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ...core.mesh import GenerationResult
-from .. import events, levels, mesh_build, status
-from . import host, insertion, queue
+from .. import events, levels, mesh_build, notes, status
+from . import host, insertion, local_view, queue
 from .queue import Job
 
 logger = logging.getLogger(__name__)
@@ -86,6 +86,7 @@ def _land(job: Job) -> Iterator[None]:
     ]
     job.staged.clear()
     objects = insertion.insert(bpy.context, job.spec, job.results, built)
+    local_view.join(bpy.context, objects)
     events.call(events.landed, bpy.context, objects, job.spec, list(job.results))
     # No operator runs now, so nobody else makes the undo step.
     push_undo(_step_name(job, objects[0].name))
@@ -137,4 +138,4 @@ def _show_landed(job: Job, objects: list[bpy.types.Object]) -> None:
         entry.result_names = "\n".join(each.name for each in objects)
     warnings = [warning for result in job.results for warning in result.warnings]
     if warnings:
-        shown.warning = warnings[0]
+        shown.warning = notes.in_words(warnings[0])

@@ -80,8 +80,8 @@ class MAQUETTE_OT_variant_keep_only(_OnVariant, bpy.types.Operator):
     bl_label = "Keep Only This"
 
     def apply(self, context, variant):
-        name = variant.name
         count = gallery.keep_only(context, variant)
+        name = variant.name
         text = rpt_("Kept {name} and deleted {count} others")
         self.report({"INFO"}, text.format(name=name, count=count))
 

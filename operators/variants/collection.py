@@ -21,7 +21,7 @@ def new_collection(context, name: str, origin: tuple[float, float, float]) -> bp
     Args:
         context: its view layer decides where that is.
         name: usually the prompt as a name.
-        origin: the middle of the contact sheet; the place that was asked for.
+        origin: the middle of the contact sheet.
     """
     added = bpy.data.collections.new(name)
     added[VARIANTS_KEY] = [float(value) for value in origin]

@@ -71,7 +71,7 @@ def discard(context, variant: bpy.types.Object) -> None:
 def keep_only(context, variant: bpy.types.Object) -> int:
     """Keep a variant, delete the others, and return how many they were.
 
-    It moves to the place that was asked for, the middle of the sheet, unless somebody moved it.
+    It moves to the middle of the sheet unless somebody moved it, and drops its number.
     """
     collection = collection_of(variant)
     others = [each for each in members(collection) if each != variant]
@@ -79,9 +79,18 @@ def keep_only(context, variant: bpy.types.Object) -> int:
         delete_object(other)
     if _stands_on_sheet(variant):
         variant.location = collection[VARIANTS_KEY]
+    _drop_number(variant, collection.name)
     keep(context, variant)
     select(context, variant)
     return len(others)
+
+
+def _drop_number(variant: bpy.types.Object, name: str) -> None:
+    """Give the last variant its set's name, unless somebody has named it or that is taken."""
+    stem, _, number = variant.name.rpartition(".")
+    if stem == name and number.isdigit() and name not in bpy.data.objects:
+        for each in (variant, variant.data, *variant.data.materials):
+            each.name = name
 
 
 def _stands_on_sheet(variant: bpy.types.Object) -> bool:

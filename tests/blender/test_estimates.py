@@ -63,22 +63,22 @@ def run(pipeline, *results):
 
 
 def test_before_the_first_run_the_time_is_not_guessed():
-    assert status().estimate == "Time unknown until the first run, 0.4 GiB"
+    assert status().estimate == "Time unknown, 0.4 GiB of memory"
 
 
 def test_memory_follows_the_settings_at_once():
     settings().texture_size = 4096
-    assert status().estimate == "Time unknown until the first run, 1.0 GiB"
+    assert status().estimate == "Time unknown, 1.0 GiB of memory"
 
     settings().preset = "DRAFT"
-    assert status().estimate == "Time unknown until the first run, 0.4 GiB"
+    assert status().estimate == "Time unknown, 0.4 GiB of memory"
 
 
 def test_after_a_run_the_time_is_known(pipeline, make_timed):
     run(pipeline, make_timed())
 
     # The pack has to be loaded again, since the pipeline of this test keeps nothing in memory.
-    assert status().estimate == "About 10 s, 0.4 GiB"
+    assert status().estimate == "About 10 s, 0.4 GiB of memory"
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_after_a_run_the_time_is_known(pipeline, make_timed):
         ({"guidance": 1.0, "use_guidance": True}, "About 10 s"),
         ({"guidance": 1.0, "use_guidance": True, "texture_size": 0}, "About 8 s"),
         ({"device": "CPU"}, "About 10 s"),
-        ({"device": "CUDA"}, "Time unknown until the first run"),
-        ({"pack": "shap-e"}, "Time unknown until the first run"),
+        ({"device": "CUDA"}, "Time unknown"),
+        ({"pack": "shap-e"}, "Time unknown"),
     ],
 )
 def test_the_words_follow_every_setting(pipeline, make_timed, changes, words):
@@ -111,7 +111,7 @@ def test_pictures_have_an_estimate_of_their_own(pipeline, make_timed):
     settings().source = "IMAGE"
     assert status().estimate == ""  # The starter pack takes none.
     settings().pack = "shap-e"
-    assert status().estimate == "Time unknown until the first run, 3.6 GiB"
+    assert status().estimate == "Time unknown, 3.6 GiB of memory"
 
 
 def test_settings_that_cannot_be_used_have_no_estimate():
@@ -255,4 +255,4 @@ def test_torch_in_memory_is_not_counted_as_a_start(monkeypatch):
     ],
 )
 def test_durations_are_as_exact_as_they_deserve(seconds, words):
-    assert estimates.in_words(seconds, 2**30) == f"About {words}, 1.0 GiB"
+    assert estimates.in_words(seconds, 2**30) == f"About {words}, 1.0 GiB of memory"

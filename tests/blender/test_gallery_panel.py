@@ -67,6 +67,17 @@ class Pictures(Recorder):
         return super().record(name, given)
 
 
+class Pressed(Recorder):
+    """Remembers whether the button for colors is pressed."""
+
+    def record(self, name, given):
+        if name == "operator" and given["operator"] == "maquette.show_colors":
+            self.calls.append(given["depress"])
+        if name in ("row", "column", "box", "split"):
+            return Pressed(self.calls)
+        return None if name != "operator" else super().record(name, given)
+
+
 def test_each_picture_stands_over_its_seed_and_the_active_one_is_marked(sheet):
     activate(members(sheet)[1])
     recorder = Pictures()
@@ -77,11 +88,11 @@ def test_each_picture_stands_over_its_seed_and_the_active_one_is_marked(sheet):
     picture = ("template_icon", 0, True)  # Without a window every icon has the number 0.
     assert shown == [
         picture,
-        ("seed", "41", False),
+        ("seed", "Seed 41", False),
         picture,
-        ("seed", "42", True),
+        ("seed", "Seed 42", True),
         picture,
-        ("seed", "43", False),
+        ("seed", "Seed 43", False),
     ]
 
 
@@ -186,23 +197,24 @@ def viewport(color_type, kind="SOLID", space="VIEW_3D"):
 
 
 @pytest.mark.parametrize(
-    ("space", "is_offered"),
+    ("space", "depress"),
     [
-        (viewport("MATERIAL"), True),
-        (viewport("RANDOM"), True),
-        (viewport("TEXTURE"), False),
-        (viewport("VERTEX"), False),
-        (viewport("MATERIAL", kind="MATERIAL"), False),
-        (None, False),
+        (viewport("MATERIAL"), [False]),
+        (viewport("RANDOM"), [False]),
+        (viewport("TEXTURE"), [True]),
+        (viewport("VERTEX"), [True]),
+        (viewport("MATERIAL", kind="MATERIAL"), [True]),
+        (None, []),
     ],
 )
-def test_colors_are_offered_where_the_viewport_hides_them(add, space, is_offered):
+def test_a_button_tells_whether_the_viewport_shows_colors(add, space, depress):
     added = add()
     layer = SimpleNamespace(objects=SimpleNamespace(active=added))
     context = SimpleNamespace(
         view_layer=layer, space_data=space, region=None, preferences=bpy.context.preferences
     )
 
-    calls = draw(result_panel.MAQUETTE_PT_result.draw, context)
+    recorder = Pressed()
+    result_panel.MAQUETTE_PT_result.draw(SimpleNamespace(layout=recorder), context)
 
-    assert ("maquette.show_colors" in named(calls, "operator")) == is_offered
+    assert [each for each in recorder.calls if isinstance(each, bool)] == depress

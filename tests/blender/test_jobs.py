@@ -394,7 +394,7 @@ def test_jump_says_so_when_the_result_is_gone(pipeline, make_result):
     job_id = submit()
     bpy.data.objects.remove(bpy.data.objects["Red Cube"])
 
-    with pytest.raises(RuntimeError, match="not in this file any more"):
+    with pytest.raises(RuntimeError, match="undone or deleted"):
         bpy.ops.maquette.job_jump(job_id=job_id)
 
 

@@ -302,7 +302,7 @@ def landing_done(timer):
     [
         ("TRANSFORM_OT_translate", {"REGISTER", "UNDO", "BLOCKING"}, True),
         ("VIEW3D_OT_rotate", {"BLOCKING", "GRAB_CURSOR"}, False),
-        ("MAQUETTE_OT_job_jump", {"INTERNAL", "UNDO"}, False),  # Stands for one of an add-on.
+        ("MAQUETTE_OT_variant_keep", {"INTERNAL", "UNDO"}, False),  # Stands for one of an add-on.
     ],
 )
 def test_results_wait_for_operators_of_blender_that_change_the_scene(name, options, is_waited_for):

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What core says about a result, as the sidebar says it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from maquette.operators import known_things, notes
+
+PACK = Path(__file__).parents[2] / "packs" / "starter" / "pack.json"
+
+NOTES = [
+    "1 loose speck was removed",
+    "12 loose specks were removed",
+    "The object was not made symmetric because its halves do not join",
+    "5000 triangles were kept because fewer would tear the surface",
+    "2 levels of detail were made: more would tear it",
+    "the starter pack does not know 'gun' and left it out",
+    "the starter pack does not know 'chiar' and left it out"
+    " (the nearest word that it knows is 'chair')",
+    "cuda:0 ran out of memory: sampled one variant at a time",
+]
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_a_note_is_known_and_stays_as_it_is_in_english(note, monkeypatch):
+    templates = []
+    monkeypatch.setattr(notes, "rpt_", lambda text: templates.append(text) or text)
+
+    assert notes.in_words(note) == note
+    assert len(templates) == 1
+
+
+def test_every_template_is_a_note_of_some_kind(monkeypatch):
+    templates = set()
+    monkeypatch.setattr(notes, "rpt_", lambda text: templates.add(text) or text)
+    for note in [*NOTES, "7 triangles were kept because the surface touches itself"]:
+        notes.in_words(note)
+
+    assert templates == set(notes.TEMPLATES)
+
+
+def test_another_note_stays_as_it_is():
+    assert notes.in_words("Nobody knows this {one}") == "Nobody knows this {one}"
+
+
+def test_the_starter_pack_knows_every_thing_that_the_menu_names():
+    words = json.loads(PACK.read_text(encoding="utf-8"))["words"]
+
+    for thing in known_things.THINGS:
+        roles = [words.get(word) for word in thing.split()]
+        assert None not in roles and "kind" in roles, thing
+    assert len(set(known_things.THINGS)) == len(known_things.THINGS)
