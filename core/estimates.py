@@ -15,7 +15,8 @@ BAR = (
     (0.82, ("field", "surface")),
     (0.85, ("colours",)),
     (0.88, ("unwrap",)),
-    (1.00, ("texture", "thumbnail")),
+    (0.985, ("texture",)),
+    (1.00, ("levels", "collision", "thumbnail")),
 )
 """Where the bar of one variant stands when stages are over; see `pipeline` and `meshing`."""
 

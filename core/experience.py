@@ -25,10 +25,22 @@ FORMAT = 1
 
 ONCE = ("start", "load", "condition")
 """Stages of a run, in order; `start` is whatever comes before the first one that is timed."""
-PER_VARIANT = ("sample", "field", "surface", "colours", "unwrap", "texture", "thumbnail")
+PER_VARIANT = (
+    "sample",
+    "field",
+    "surface",
+    "colours",
+    "unwrap",
+    "texture",
+    "levels",
+    "collision",
+    "thumbnail",
+)
 """Stages of each variant, in order."""
 
 _PAINTING = ("unwrap", "texture")
+_BY_FACES = ("surface", "colours", "unwrap", "levels")
+"""Stages that take another time where the triangles are counted."""
 _OPTIONAL = ("start", "thumbnail")
 """Taken for nothing where they were never seen."""
 
@@ -115,7 +127,7 @@ class Experience:
         for stage, seconds in ({"start": start} | result.stage_seconds).items():
             if not _tells_something(stage, seconds, request):
                 continue
-            group.learn(_kind(stage, used), _units(stage, request, used), seconds)
+            group.learn(_kind(stage, request, used), _units(stage, request, used), seconds)
 
     def plan(
         self, request: GenerationRequest, *, is_started: bool = False, is_loaded: bool = False
@@ -131,7 +143,7 @@ class Experience:
         if group is None:
             return None
         ready = {"start", "load"} if is_loaded else {"start"} if is_started else set()
-        unneeded = ready | (set() if request.texture_size else set(_PAINTING))
+        unneeded = ready | _unneeded(request)
         seconds: dict[str, float] = {}
         for stage in (*ONCE, *PER_VARIANT):
             if stage in unneeded:
@@ -203,18 +215,39 @@ def _key(request: GenerationRequest, device: str) -> str:
     return f"{request.pack} {source} {device} {request.precision}"
 
 
-def _kind(stage: str, sampler: SamplerConfig) -> str:
-    """Return the name that a stage's times are kept under: guidance asks the prior twice."""
-    return "sample guided" if stage == "sample" and sampler.guidance_scale != 1.0 else stage
+def _unneeded(request: GenerationRequest) -> set[str]:
+    """Return the stages of variants that a request has nothing to do in."""
+    found = set() if request.texture_size else set(_PAINTING)
+    if not request.surface.num_lods:
+        found.add("levels")
+    if request.surface.collision == "none":
+        found.add("collision")
+    return found
+
+
+def _kind(stage: str, request: GenerationRequest, sampler: SamplerConfig) -> str:
+    """Return the name that a stage's times are kept under: where the work is another, so is it."""
+    surface = request.surface
+    if stage == "sample" and sampler.guidance_scale != 1.0:
+        return "sample guided"  # It asks the prior twice.
+    if stage == "texture":
+        maps = {"normal": surface.normal_map, "occlusion": surface.occlusion_map}
+        return " ".join([stage, *(name for name, is_made in maps.items() if is_made)])
+    if stage == "collision":
+        return f"{stage} {surface.collision}"
+    return f"{stage} counted" if stage in _BY_FACES and surface.triangles else stage
 
 
 def _units(stage: str, request: GenerationRequest, sampler: SamplerConfig) -> float:
+    triangles = request.surface.triangles
     match stage:
         case "sample":
             return float(sampler.num_evaluations)
         case "surface":
             return float(request.resolution**2.2)
-        case "colours" | "unwrap":
+        case "colours" | "unwrap" | "levels" if triangles:
+            return float(triangles)
+        case "colours" | "unwrap" | "levels":
             # Vertices and faces.
             return float(request.resolution**2)
         case "texture":
@@ -234,7 +267,7 @@ def _tells_something(stage: str, seconds: float, request: GenerationRequest) -> 
 def _expected(group: _Group, stage: str, request: GenerationRequest) -> float | None:
     sampler = request.settle_sampler(group.sampler)
     units = _units(stage, request, sampler)
-    seconds = group.predict(_kind(stage, sampler), units)
+    seconds = group.predict(_kind(stage, request, sampler), units)
     if seconds is None and stage == "sample":
         # The other kind has half or twice as much to compute.
         is_guided = sampler.guidance_scale != 1.0

@@ -7,7 +7,8 @@ import bpy
 import numpy as np
 
 CLOSED_KEY = "maquette_closed"
-"""Custom property of a result: whether its mesh was closed when Maquette made it."""
+"""Custom property of a result: how many edges its mesh had when Maquette made it, as a negative
+number where it was open. With another number of edges it has been edited, and nobody knows."""
 
 
 def is_closed(mesh: bpy.types.Mesh) -> bool:
@@ -19,4 +20,5 @@ def is_closed(mesh: bpy.types.Mesh) -> bool:
 
 def write(owner: bpy.types.Object) -> None:
     """Keep the facts on a result."""
-    owner[CLOSED_KEY] = is_closed(owner.data)
+    count = len(owner.data.edges)
+    owner[CLOSED_KEY] = count if is_closed(owner.data) else -count

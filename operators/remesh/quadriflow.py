@@ -44,9 +44,16 @@ def quads_of(
     try:
         scale = _enlarge(copy)
         was_closed = mesh_facts.is_closed(copy)
-        copy.use_mirror_x = is_symmetric
-        _run(context, holder, num_quads, is_symmetric)
-        return _checked(holder.data, scale, was_closed)
+        if is_symmetric:
+            # Blender's own symmetry leaves both halves apart wherever they do not meet exactly.
+            _halve(copy)
+        _run(context, holder, num_quads // 2 if is_symmetric else num_quads)
+        points, quads = _read_quads(holder.data)
+        if is_symmetric:
+            points, quads = _mirrored(points, quads)
+        if was_closed and not _is_closed(quads):
+            raise QuadsError(rpt_("holes came out"))
+        return np.ascontiguousarray(points / np.float32(scale)), quads
     finally:
         left = holder.data
         bpy.data.objects.remove(holder)
@@ -82,7 +89,31 @@ def _weld(mesh: bpy.types.Mesh) -> None:
         edit.free()
 
 
-def _run(context, holder: bpy.types.Object, num_quads: int, is_symmetric: bool) -> None:
+def _halve(mesh: bpy.types.Mesh) -> None:
+    """Keep what is on the side of positive X, open where it was cut."""
+    import bmesh
+
+    edit = bmesh.new()
+    try:
+        edit.from_mesh(mesh)
+        bmesh.ops.bisect_plane(
+            edit,
+            geom=[*edit.verts, *edit.edges, *edit.faces],
+            dist=50 * SHORTEST_EDGE,
+            plane_co=(0.0, 0.0, 0.0),
+            plane_no=(1.0, 0.0, 0.0),
+            clear_inner=True,
+        )
+        bmesh.ops.dissolve_degenerate(edit, dist=SHORTEST_EDGE, edges=edit.edges)
+        bmesh.ops.triangulate(edit, faces=edit.faces)
+        edit.to_mesh(mesh)
+    finally:
+        edit.free()
+    if not len(mesh.polygons):
+        raise QuadsError(rpt_("nothing is left of its middle to mirror"))
+
+
+def _run(context, holder: bpy.types.Object, num_quads: int) -> None:
     seen = {"object": holder, "active_object": holder}
     chosen = {"selected_objects": [holder], "selected_editable_objects": [holder]}
     try:
@@ -90,7 +121,7 @@ def _run(context, holder: bpy.types.Object, num_quads: int, is_symmetric: bool) 
             answer = bpy.ops.object.quadriflow_remesh(
                 mode="FACES",
                 target_faces=num_quads,
-                use_mesh_symmetry=is_symmetric,
+                use_mesh_symmetry=False,
                 use_preserve_sharp=False,
                 use_preserve_boundary=True,
                 smooth_normals=False,
@@ -104,7 +135,7 @@ def _run(context, holder: bpy.types.Object, num_quads: int, is_symmetric: bool) 
         raise QuadsError(rpt_("nothing came out"))
 
 
-def _checked(mesh: bpy.types.Mesh, scale: float, was_closed: bool) -> tuple[np.ndarray, np.ndarray]:
+def _read_quads(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:
     sizes = np.empty(len(mesh.polygons), dtype=np.int32)
     mesh.polygons.foreach_get("loop_total", sizes)
     if (sizes != 4).any():
@@ -112,11 +143,33 @@ def _checked(mesh: bpy.types.Mesh, scale: float, was_closed: bool) -> tuple[np.n
     points = _points(mesh)
     if not np.isfinite(points).all():
         raise QuadsError(rpt_("nothing came out"))
-    if was_closed and not mesh_facts.is_closed(mesh):
-        raise QuadsError(rpt_("holes came out"))
     quads = np.empty(len(mesh.loops), dtype=np.int32)
     mesh.loops.foreach_get("vertex_index", quads)
-    return np.ascontiguousarray(points / np.float32(scale)), quads.reshape(-1, 4)
+    return points, quads.reshape(-1, 4)
+
+
+def _mirrored(points: np.ndarray, quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return half a mesh with its mirror image, joined where it is open at X = 0."""
+    edges, counts = _edges(quads)
+    rim = np.unique(edges[counts == 1])
+    rim = rim[np.abs(points[rim, 0]) < MEAN_EDGE]  # Other holes stay what they are.
+    points[rim, 0] = 0.0
+    is_shared = np.zeros(len(points), dtype=bool)
+    is_shared[rim] = True
+    image = np.cumsum(~is_shared) - 1 + len(points)
+    image[rim] = rim
+    both = np.concatenate([points, points[~is_shared] * np.float32([-1, 1, 1])])
+    return both, np.concatenate([quads, image[quads][:, ::-1]]).astype(np.int32)
+
+
+def _is_closed(quads: np.ndarray) -> bool:
+    return bool((_edges(quads)[1] == 2).all())
+
+
+def _edges(quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges of quads, [E, 2], and how many faces each has, [E]."""
+    ends = np.stack([quads, np.roll(quads, -1, axis=1)], axis=-1).reshape(-1, 2)
+    return np.unique(np.sort(ends, axis=1), axis=0, return_counts=True)
 
 
 def _points(mesh: bpy.types.Mesh) -> np.ndarray:

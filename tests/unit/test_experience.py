@@ -17,6 +17,7 @@ from maquette.core.config import (
     ReferenceImage,
     SamplerChanges,
     SamplerConfig,
+    SurfaceConfig,
 )
 from maquette.core.experience import Experience, read_experience
 from maquette.core.mesh import GenerationRecord, GenerationResult, MeshData
@@ -312,3 +313,28 @@ def test_stages_that_nobody_knows_are_left_out() -> None:
     experience.learn(ask(), replace(strange, stage_seconds=strange.stage_seconds | {"tea": 99.0}))
 
     assert seconds(experience, ask()) == pytest.approx(sum(law(ask(), PACK_SAMPLER).values()))
+
+
+def test_what_a_mesh_is_asked_for_is_learnt_by_itself() -> None:
+    """Maps, levels and hulls cost time of their own, and nothing where they are left out."""
+    plain, counted = ask(), ask(surface=SurfaceConfig(triangles=20_000))
+    mapped = ask(surface=SurfaceConfig(triangles=20_000, normal_map=True, occlusion_map=True))
+    rich = ask(surface=SurfaceConfig(triangles=20_000, num_lods=2, collision="convex"))
+    experience = Experience()
+    experience.learn(plain, result_of(plain))
+    assert experience.plan(counted) is None
+
+    experience.learn(counted, result_of(counted, unwrap=0.5, surface=1.0))
+    assert experience.plan(mapped) is None
+    assert experience.plan(rich) is None
+
+    experience.learn(mapped, result_of(mapped, unwrap=0.5, surface=1.0, texture=4.1))
+    experience.learn(rich, result_of(rich, unwrap=0.5, surface=1.0, levels=0.8, collision=0.1))
+    base = seconds(experience, counted)
+    assert seconds(experience, mapped) == pytest.approx(base + 3.0)
+    assert seconds(experience, rich) == pytest.approx(base + 0.9)
+    # In proportion to the triangles where these are what the work is about.
+    half = replace(rich, surface=replace(rich.surface, triangles=10_000))
+    of_colours = 0.07
+    saved = (0.5 + 0.8 + of_colours) / 2
+    assert seconds(experience, half) == pytest.approx(base + 0.9 - saved)
