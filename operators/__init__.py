@@ -25,6 +25,11 @@ from . import (
     machine,
     memory,
     preview,
+    print_changes,
+    print_check,
+    print_repair,
+    print_select,
+    print_settings,
     prompt_dialog,
     properties,
     remesh,
@@ -65,6 +70,10 @@ CLASSES = (
     *show_colors.CLASSES,
     *assets.CLASSES,
     *export.CLASSES,
+    *print_settings.CLASSES,
+    *print_check.CLASSES,
+    *print_repair.CLASSES,
+    *print_select.CLASSES,
     *image_preview.CLASSES,
     *image_pack.CLASSES,
     *image_generate.CLASSES,
@@ -83,6 +92,7 @@ WITH_MORE = (
     batch,
     remesh,
     shortcut,
+    print_changes,
 )
 """Modules that need more than their classes: register() and unregister()."""
 

@@ -43,6 +43,9 @@ ended: list[Callable] = []
 settings_changed: list[Callable] = []
 """(context): a setting that matters for how long a run takes has another value."""
 
+print_settings_changed: list[Callable] = []
+"""(context): a setting of the print check has another value."""
+
 
 def call(callbacks: list[Callable], *arguments: object) -> None:
     """Call each callback; one that raises does not keep the others from being called."""

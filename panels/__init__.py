@@ -13,7 +13,9 @@ from . import (
     image_editor,
     machine,
     menus,
+    mesh_tools,
     preferences,
+    print_check,
     result,
     running,
     statusbar,
@@ -30,6 +32,8 @@ CLASSES = (
     *menus.CLASSES,
     *gallery.CLASSES,
     *result.CLASSES,
+    *mesh_tools.CLASSES,
+    *print_check.CLASSES,
 )
 WITH_MORE = (statusbar, menus, result)
 """Modules that need more than their classes: register() and unregister()."""
