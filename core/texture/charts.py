@@ -34,6 +34,10 @@ _MIN_MERGED_COSINE = 0.15
 _SMALL_CHART = 0.004
 """Share of the surface below which a chart looks for a neighbour to join."""
 
+_FRAGMENT = 0.05
+"""Share of a chart that was cut below which a piece goes back to another piece of it."""
+_FRAGMENT_ROUNDS = 4
+
 _NEGLIGIBLE_FACE = 0.02
 """Area, over its largest neighbour's, below which it does not matter how a face is seen."""
 
@@ -171,11 +175,54 @@ def _merge_small(
     small, other = pairs[pairs[:, 0] != pairs[:, 1]].T
     fits = _worst(charts, cosines)[small, label_of[other]] >= _MIN_MERGED_COSINE
     fits &= (area[small] < _SMALL_CHART * area.sum()) & (area[other] > area[small])
-    keys, shared_edges = np.unique(small[fits] * count + other[fits], return_counts=True)
-    # Ascending, so that of several neighbours the one with the longest border is written last.
-    order = np.argsort(shared_edges, kind="stable")
-    label_of[keys[order] // count] = label_of[keys[order] % count]
+    joined, target = _longest_borders(small[fits], other[fits], count)
+    label_of[joined] = label_of[target]
     return label_of[charts]
+
+
+def join_fragments(
+    surface: Surface,
+    charts: NDArray[np.int64],
+    parents: NDArray[np.int64],
+    *,
+    are_pairs: bool = False,
+) -> NDArray[np.int64]:
+    """Return charts in which small pieces of a chart that was cut belong to a larger one, [F].
+
+    Args:
+        surface: the mesh.
+        charts: of each face after the cut, [F].
+        parents: of each face before it, [F].
+        are_pairs: as for `split_connected`.
+    """
+    whole = np.bincount(parents, surface.areas)
+    for _ in range(_FRAGMENT_ROUNDS):
+        count = int(charts.max()) + 1
+        area = np.bincount(charts, surface.areas, count)
+        parent = np.zeros(count, dtype=np.int64)
+        parent[charts] = parents
+        pairs = charts[surface.links.faces()]
+        pairs = np.concatenate([pairs, pairs[:, ::-1]])
+        small, other = pairs[pairs[:, 0] != pairs[:, 1]].T
+        fits = (parent[small] == parent[other]) & (area[other] > area[small])
+        fits &= area[small] < _FRAGMENT * whole[parent[small]]
+        if not fits.any():
+            break
+        joined, target = _longest_borders(small[fits], other[fits], count)
+        label = np.arange(count)
+        label[joined] = target
+        charts = split_connected(surface, label[charts], are_pairs=are_pairs)
+    return charts
+
+
+def _longest_borders(
+    small: NDArray[np.int64], other: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return charts, each once, and of the neighbours paired with them that most often so."""
+    keys, shared_edges = np.unique(small * count + other, return_counts=True)
+    order = keys[np.argsort(-shared_edges, kind="stable")]
+    joined, first = np.unique(order // count, return_index=True)
+    return joined, order[first] % count
 
 
 def _worst(charts: NDArray[np.int64], cosines: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..interrupt import Check, ignore
-from .charts import Surface, split_connected
+from .charts import Surface, join_fragments, split_connected
 from .outline import Outline, Projection, outline_of, project
 
 _SPLIT_ROUNDS = 20
@@ -47,13 +47,16 @@ def project_without_overlap(
             break
         overlapping = np.zeros(projection.num_charts, dtype=bool)
         overlapping[outline.chart[first]] = True
-        if turn < _DEPTH_ROUNDS:
+        by_depth = turn < _DEPTH_ROUNDS
+        if by_depth:
             side = _split_by_depth(surface, projection, outline, first, second)
         else:
             side = _split_in_half(projection, overlapping)
         if are_pairs:
             side[1::2] = side[::2]
         charts = split_connected(surface, 2 * projection.charts + side, are_pairs=are_pairs)
+        if by_depth:  # A plane through triangles leaves crumbs along its way.
+            charts = join_fragments(surface, charts, projection.charts, are_pairs=are_pairs)
         suspect = np.zeros(int(charts.max()) + 1, dtype=bool)
         suspect[charts[overlapping[projection.charts]]] = True
         projection = project(surface, charts)
