@@ -120,6 +120,16 @@ def choose_dtype(device: torch.device, precision: str) -> torch.dtype:
     return torch.bfloat16 if _cpu_has_fast_bf16() else torch.float32
 
 
+def choose_color_dtype(device: torch.device, precision: str) -> torch.dtype:
+    """Return what a field's colours are computed in, where asked for a precision as above.
+
+    bf16 on CPUs that are fast at it, since most of the time of a texture goes there: it moves
+    colours by a fifth of one of 255 steps on average, by five at sharp edges. Elsewhere fp32.
+    """
+    is_exact = precision == "fp32" or device.type != "cpu" or not _cpu_has_fast_bf16()
+    return torch.float32 if is_exact else torch.bfloat16
+
+
 def limit_threads(reserved: int) -> int:
     """Leave so many physical cores to the rest of the program; return the threads in use."""
     num_threads = max(1, _num_cores() - reserved)

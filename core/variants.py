@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from .config import GenerationRequest
-from .device import translate_memory_errors
+from .device import choose_color_dtype, translate_memory_errors
 from .errors import CancelledError
 from .interrupt import checked_blocks
 from .memory_ladder import Footing, Stage
@@ -218,7 +218,9 @@ class Variants:
         clock, record = progress.clock(index), tools.record_of(index)
         with clock.stage("field"):
             field = tools.models.decoder.field(
-                progress.latents[index], chunk_size=tools.footing.chunk_size
+                progress.latents[index],
+                chunk_size=tools.footing.chunk_size,
+                color_dtype=choose_color_dtype(tools.footing.field_device, tools.request.precision),
             )
         # The bar of a batch: first all of its latents, then one mesh after the other.
         sampled = group[0] + _SAMPLING * len(group) + (1 - _SAMPLING) * (index - group[0])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -26,25 +27,48 @@ class Decoder(nn.Module):
         """Return the generated matrices of latents [B, L, C]; see `ParamsProj`."""
         return self.params_proj(latent)  # type: ignore[no-any-return]
 
-    def field(self, latent: Tensor, *, chunk_size: int | None = None) -> SignedDistanceField:
-        """Return the field of one latent [L, C], which looks at so many points at once."""
-        return SignedDistanceField(self.mlp, self.weights(latent[None]), chunk_size=chunk_size)
+    def field(
+        self,
+        latent: Tensor,
+        *,
+        chunk_size: int | None = None,
+        color_dtype: torch.dtype | None = None,
+    ) -> SignedDistanceField:
+        """Return the field of one latent [L, C]; options are those of the field."""
+        weights = self.weights(latent[None])
+        return SignedDistanceField(
+            self.mlp, weights, chunk_size=chunk_size, color_dtype=color_dtype
+        )
 
 
 class SignedDistanceField:
     """The STF of one shape; callables over points in the box [-1, 1]^3."""
 
     def __init__(
-        self, mlp: ImplicitMLP, weights: Sequence[Tensor], *, chunk_size: int | None = None
+        self,
+        mlp: ImplicitMLP,
+        weights: Sequence[Tensor],
+        *,
+        chunk_size: int | None = None,
+        color_dtype: torch.dtype | None = None,
     ) -> None:
         """Bind the shared MLP to the generated matrices of one shape, each [1, rows, columns].
 
-        With `chunk_size` no more points than that are evaluated at once, however many are asked.
+        Args:
+            mlp: what all shapes share.
+            weights: what this shape has of its own.
+            chunk_size: no more points than that are evaluated at once, however many are asked.
+            color_dtype: what colours are computed in; None means what the distance is, which
+                decides where the surface lies and stays exact.
         """
         self.mlp = mlp
         self._chunk_size = chunk_size
         # The projection may stay on the CPU: on a GPU it would take most of the memory.
         self.weights = [weight.to(mlp.output.weight) for weight in weights]
+        self._color_mlp, self._color_weights = mlp, self.weights
+        if color_dtype not in (None, mlp.output.weight.dtype):
+            self._color_mlp = copy.deepcopy(mlp).to(dtype=color_dtype)
+            self._color_weights = [weight.to(color_dtype) for weight in self.weights]
 
     def signed_distance(self, points: Tensor) -> Tensor:
         """Return the distance, positive inside, squashed to (-1, 1) by tanh.
@@ -55,18 +79,17 @@ class SignedDistanceField:
         Returns:
             fp32, [P].
         """
-        raw = self.mlp.split(self._raw(points), "signed_distance")
+        raw = self.mlp.split(self._raw(self.mlp, self.weights, points), "signed_distance")
         return raw.float().tanh()[..., 0]
 
     def color(self, points: Tensor) -> Tensor:
         """Return sRGB colours in [0, 1] at points [P, 3], fp32, [P, 3]."""
-        return self.mlp.split(self._raw(points), "stf_color").float().sigmoid()
+        raw = self._raw(self._color_mlp, self._color_weights, points)
+        return self.mlp.split(raw, "stf_color").float().sigmoid()
 
-    def _raw(self, points: Tensor) -> Tensor:
+    def _raw(self, mlp: ImplicitMLP, weights: Sequence[Tensor], points: Tensor) -> Tensor:
         size = self._chunk_size
         if size is None or len(points) <= size:
-            return self.mlp(points[None], self.weights)[0]  # type: ignore[no-any-return]
+            return mlp(points[None], weights)[0]  # type: ignore[no-any-return]
         starts = range(0, len(points), size)
-        return torch.cat(
-            [self.mlp(points[None, start : start + size], self.weights)[0] for start in starts]
-        )
+        return torch.cat([mlp(points[None, start : start + size], weights)[0] for start in starts])
