@@ -70,6 +70,17 @@ def _corners(mesh: bpy.types.Mesh) -> np.ndarray:
     return values
 
 
+def vertex_colors(subject: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> np.ndarray | None:
+    """Return the linear RGB of the vertices, float32 [V, 3], or None where they have none."""
+    mesh = as_seen(subject, depsgraph).data
+    active = mesh.color_attributes.active_color
+    if active is None or active.domain != "POINT" or len(active.data) != len(mesh.vertices):
+        return None
+    values = np.empty(4 * len(active.data), dtype=np.float32)
+    active.data.foreach_get("color", values)
+    return values.reshape(-1, 4)[:, :3]
+
+
 def fingerprint(subject: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> str:
     """Return a text that changes with the shape and size of an object, but not with its place.
 

@@ -34,7 +34,7 @@ STAGES = {
     "unwrap": n_("Unwrapping"),
     "texture": n_("Texture"),
 }
-FORMATS = ("GLTF", "FBX", "USD", "OBJ", "STL")
+FORMATS = ("GLTF", "FBX", "USD", "OBJ", "STL", "3MF")
 LABELS = {"GLTF": "glTF"}
 
 

@@ -12,7 +12,7 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from .. import levels
 from ..assets.metadata import file_name
 from ..assets.saving import selected_results
-from .formats import FORMATS, Results, hindrance
+from .formats import FORMATS, STL_IN_UNITS, Format, Results, hindrance
 from .writing import export
 
 
@@ -38,6 +38,11 @@ class MAQUETTE_OT_export(bpy.types.Operator):
     with_levels: BoolProperty(
         name="LODs and Collision",
         description="Write the meshes that come with the results, named as game engines know them",
+    )
+    millimeters: BoolProperty(
+        name="In Millimeters",
+        description="As slicers expect; else one millimeter for each unit of the scene",
+        default=True,
     )
     overwrite: BoolProperty(
         name="Replace Existing Files", options={"HIDDEN", "SKIP_SAVE"}, default=False
@@ -79,6 +84,8 @@ class MAQUETTE_OT_export(bpy.types.Operator):
         )
 
     def draw(self, context):
+        if self.file_format == "STL":
+            self.layout.prop(self, "millimeters")
         column = self.layout.column()
         column.enabled = len(selected_results(context)) > 1
         column.prop(self, "separate")
@@ -86,6 +93,10 @@ class MAQUETTE_OT_export(bpy.types.Operator):
         column.enabled = any(levels.of(each) for each in selected_results(context))
         if self.file_format != "STL":  # All of them would be one mesh there.
             column.prop(self, "with_levels")
+
+    def _chosen(self) -> Format:
+        is_plain = self.file_format == "STL" and not self.millimeters
+        return STL_IN_UNITS if is_plain else FORMATS[self.file_format]
 
     def _paths(self, context) -> dict[Path, Results]:
         """Return what goes into which file."""
@@ -104,7 +115,7 @@ class MAQUETTE_OT_export(bpy.types.Operator):
         return {path: results}
 
     def execute(self, context):
-        chosen = FORMATS[self.file_format]
+        chosen = self._chosen()
         paths = self._paths(context)
         existing = [path.name for path in paths if path.exists()]
         try:

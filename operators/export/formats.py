@@ -11,6 +11,8 @@ from typing import Literal
 import bpy
 from bpy.app.translations import pgettext_rpt as rpt_
 
+from ...core.three_mf import PrintObject, write_three_mf
+from .. import mesh_arrays
 from ..assets.metadata import images_of
 
 Results = list[bpy.types.Object]
@@ -23,7 +25,7 @@ class Format:
     label: str
     suffix: str
     operator: str
-    """Of Blender, such as export_scene.gltf."""
+    """Of Blender, such as export_scene.gltf; empty where we write the file ourselves."""
     write: Callable[[Path, Results], object]
     addon: str = ""
     """Name of the add-on that brings the operator, for when it is switched off."""
@@ -79,7 +81,34 @@ def _write_obj(path: Path, results: Results) -> None:
 
 
 def _write_stl(path: Path, results: Results) -> None:
+    # The format has no unit, and slicers take it for millimeters.
+    scale = mesh_arrays.millimetres_per_unit(bpy.context.scene)
+    bpy.ops.wm.stl_export(filepath=str(path), export_selected_objects=True, global_scale=scale)
+
+
+def _write_stl_in_units(path: Path, results: Results) -> None:
     bpy.ops.wm.stl_export(filepath=str(path), export_selected_objects=True)
+
+
+def _write_3mf(path: Path, results: Results) -> None:
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    scale = mesh_arrays.millimetres_per_unit(bpy.context.scene)
+    objects = []
+    for each in results:
+        mesh = mesh_arrays.read(each, depsgraph)
+        if len(mesh.faces):
+            colors = mesh_arrays.vertex_colors(each, depsgraph)
+            objects.append(
+                PrintObject(
+                    name=each.name,
+                    vertices=mesh.vertices * scale,
+                    faces=mesh.faces,
+                    vertex_colors=colors,
+                )
+            )
+    if not objects:
+        raise RuntimeError(rpt_("there are no faces"))
+    write_three_mf(path, objects)
 
 
 FORMATS = {
@@ -88,13 +117,15 @@ FORMATS = {
     "USD": Format("USD", ".usdc", "wm.usd_export", _write_usd, "", "BESIDE"),
     "OBJ": Format("OBJ", ".obj", "wm.obj_export", _write_obj, "", "BESIDE"),
     "STL": Format("STL", ".stl", "wm.stl_export", _write_stl),
+    "3MF": Format("3MF", ".3mf", "", _write_3mf),
 }
+STL_IN_UNITS = Format("STL", ".stl", "wm.stl_export", _write_stl_in_units)
 
 
 def hindrance(chosen: Format) -> str:
     """Return why a format cannot be written right now, or an empty string."""
     module, _, name = chosen.operator.partition(".")
-    if name in dir(getattr(bpy.ops, module)):
+    if not name or name in dir(getattr(bpy.ops, module)):
         return ""
     text = rpt_("The add-on {addon} is off: enable it in Preferences, Add-ons")
     return text.format(addon=chosen.addon or chosen.label)

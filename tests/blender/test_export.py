@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
+from xml.etree import ElementTree
 
 import addon_utils
 import bpy
@@ -49,7 +51,8 @@ def read_back(path):
         ".obj": bpy.ops.wm.obj_import,
         ".stl": bpy.ops.wm.stl_import,
     }
-    importers[path.suffix](filepath=str(path))
+    options = {"global_scale": 0.001} if path.suffix == ".stl" else {}
+    importers[path.suffix](filepath=str(path), **options)
     bpy.context.view_layer.update()
     return [each for each in bpy.context.scene.objects if each.type == "MESH"]
 
@@ -82,6 +85,42 @@ def test_place_size_and_triangles_come_back(add, tmp_path, file_format):
     points = corners(mesh)
     np.testing.assert_allclose(points.min(axis=0), (1.5, -0.5, 0.0), atol=1e-5)
     np.testing.assert_allclose(points.max(axis=0), (2.5, 0.5, 1.0), atol=1e-5)
+
+
+@pytest.mark.parametrize(("millimeters", "length"), [(True, 500.0), (False, 1.0)])
+def test_stl_is_in_millimeters_or_in_units_of_the_scene(add, tmp_path, millimeters, length):
+    add()
+    bpy.context.scene.unit_settings.scale_length = 0.5
+    path = tmp_path / "cube.stl"
+
+    export(path, "STL", millimeters=millimeters)
+
+    # 80 bytes of anything, the number of triangles, and of each its normal, corners and 2 bytes.
+    triangle = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("rest", "<u2")])
+    corners = np.frombuffer(path.read_bytes()[84:], dtype=triangle)["corners"].reshape(-1, 3)
+    np.testing.assert_allclose(np.ptp(corners, axis=0), length, rtol=1e-5)
+
+
+def test_3mf_has_the_size_the_faces_and_the_colors(add, tmp_path):
+    add("Würfel", texture=False)
+    path = tmp_path / "cube.3mf"
+
+    assert export(path, "3MF") == {"FINISHED"}
+
+    core = "{http://schemas.microsoft.com/3dmanufacturing/core/2015/02}"
+    with zipfile.ZipFile(path) as package:
+        model = ElementTree.fromstring(package.read("3D/3dmodel.model"))
+    assert model.get("unit") == "millimeter"
+    points = [[float(v.get(axis)) for axis in "xyz"] for v in model.iter(f"{core}vertex")]
+    faces = [[int(t.get(key)) for key in ("v1", "v2", "v3")] for t in model.iter(f"{core}triangle")]
+    np.testing.assert_allclose(np.ptp(points, axis=0), 1000.0, rtol=1e-6)
+    a, b, c = np.array(points)[faces].transpose(1, 0, 2)
+    assert np.einsum("fi,fi->", a, np.cross(b, c)) / 6 == pytest.approx(1e9, rel=1e-5)
+    (each,) = model.iter(f"{core}object")
+    assert each.get("name") == "Würfel"
+    colors = [c.get("color") for c in model.iter() if c.tag.endswith("}color")]
+    # Each corner of the cube is a corner of the cube of colors.
+    assert len(colors) == 8 and {"#000000", "#FF0000", "#FFFFFF"} <= set(colors)
 
 
 @pytest.mark.parametrize("file_format", TEXTURED)
