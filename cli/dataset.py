@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from ..datasets.build import BuildReport, BuildRequest, build_dataset
+from ..datasets.layout import REPORT_FILE
 from ..datasets.settings import BuildSettings
 from ..datasets.sources import SUFFIXES, SourceError, read_captions
 from .blend_export import require_bpy
@@ -18,6 +19,15 @@ from .parser import Subparsers, number, whole_number
 
 MAX_JOBS = 256
 _DEFAULTS = BuildSettings()
+_OPTIONS = {
+    "num_points": "--points",
+    "num_views": "--views",
+    "view_size": "--size",
+    "num_distances": "--distances",
+    "shard_size": "--shard-size",
+    "seed": "--seed",
+}
+"""What settings are called on the command line."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -130,8 +140,11 @@ def _request(arguments: argparse.Namespace) -> BuildRequest:
             seed=arguments.seed,
         )
         captions = read_captions(arguments.captions) if arguments.captions else {}
-    except ValueError as error:
+    except SourceError as error:
         raise UsageError(str(error)) from error
+    except ValueError as error:
+        name, _, rest = str(error).partition(" ")
+        raise UsageError(f"{_OPTIONS[name]} {rest}") from error
     return BuildRequest(
         assets=arguments.folder,
         output=arguments.output,
@@ -143,12 +156,17 @@ def _request(arguments: argparse.Namespace) -> BuildRequest:
 
 
 def _to_text(report: BuildReport) -> str:
+    where = report.folder / REPORT_FILE
     lines = [
-        f"{report.num_samples} assets in {len(report.shards)} shards in {report.folder},"
-        f" {report.num_closed} of them closed"
+        f"{_count(report.num_samples, 'asset')} in {_count(len(report.shards), 'shard')} in"
+        f" {report.folder}, {report.num_closed} closed"
     ]
     if report.bad:
-        lines.append(f"{len(report.bad)} assets left out, see {report.folder / 'report.json'}")
+        lines.append(f"{_count(len(report.bad), 'asset')} left out, see {where}")
     if report.notes:
-        lines.append(f"{len(report.notes)} assets with guessed colors, see the same report")
+        lines.append(f"{_count(len(report.notes), 'asset')} with guessed colors, see {where}")
     return "\n".join(lines)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

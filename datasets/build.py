@@ -77,7 +77,7 @@ def build_dataset(
         SourceError: the folders, or the settings of an earlier build, do not fit.
         OSError: the data set cannot be written.
     """
-    sources = find_sources(request.assets.resolve(), request.output.resolve())
+    sources = find_sources(request.assets, request.output)
     plan = open_plan(request.output, request.settings)
     gone = plan.add(sources)
     captions, missing = assign_captions(sources, request.captions)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ class _Hand:
                 notes=tuple(str(note) for note in answer.get("notes", ())),
                 error=str(answer.get("error", "")),
             )
-        code = process.wait()
+        code = _dispose(process)
         self.process = None
         if self.is_stopped:
             return Outcome(task, error="stopped")
@@ -89,7 +90,7 @@ class _Hand:
         with self.lock:
             if self.num_tasks >= _TASKS_PER_PROCESS and self.process is not None:
                 _end(self.process)
-                self.process, self.num_tasks = None, 0
+                self.process = None
             if self.process is None and not self.is_stopped:
                 self.process, self.num_tasks = _start(self.settings), 0
             return None if self.is_stopped else self.process
@@ -100,6 +101,12 @@ class _Hand:
             self.is_stopped = True
             if self.process is not None:
                 self.process.kill()
+
+    def leave(self) -> None:
+        """Give back what the process held, when `run` has returned."""
+        if self.process is not None:
+            _dispose(self.process)
+            self.process = None
 
 
 def run_tasks(
@@ -135,6 +142,9 @@ def run_tasks(
         finally:
             for hand in hands:
                 hand.stop()
+            threads.shutdown()
+            for hand in hands:
+                hand.leave()
 
 
 def _start(settings: BuildSettings) -> subprocess.Popen[str]:
@@ -172,10 +182,22 @@ def _ask(process: subprocess.Popen[str], task: Task) -> dict[str, Any] | None:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
+    """Let a process that has nothing to do end by itself."""
     if process.stdin is not None:
         process.stdin.close()
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+    _dispose(process)
+
+
+def _dispose(process: subprocess.Popen[str]) -> int:
+    """Wait for a process that is ending, close its pipes and return its exit code."""
+    code = process.wait()
+    for stream in (process.stdin, process.stdout):
+        # What was left to be written to a process that is gone is of no use.
+        with suppress(OSError):
+            if stream is not None:
+                stream.close()
+    return code

@@ -49,7 +49,7 @@ def find_sources(folder: Path, leave_out: Path) -> list[Source]:
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix.lower() not in SUFFIXES or hidden or not path.is_file():
             continue
-        if not path.is_relative_to(leave_out):
+        if not path.resolve().is_relative_to(leave_out.resolve()):
             found.append(_source(folder, path))
     if not found:
         raise SourceError(f"{folder} holds no asset: {', '.join(SUFFIXES)} are read")

@@ -129,7 +129,7 @@ def test_a_latent_becomes_a_mesh(encoder: AssetEncoder, asset: Asset) -> None:
         torch.nn.init.normal_(parameter, std=0.3)
     field = decoder.field(encode(asset, encoder))
 
-    mesh, _ = mesh_from_field(
+    finished = mesh_from_field(
         field,
         GenerationRequest(prompt="a cube", resolution=32, texture_size=0),
         min_component_share=0.0,
@@ -139,7 +139,7 @@ def test_a_latent_becomes_a_mesh(encoder: AssetEncoder, asset: Asset) -> None:
         report=lambda stage, fraction: None,
     )
 
-    assert len(mesh.faces) > 100
+    assert len(finished.mesh.faces) > 100
 
 
 def test_encoding_stops_when_asked(encoder: AssetEncoder, asset: Asset) -> None:
