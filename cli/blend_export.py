@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ..core.mesh import GenerationResult
+from ..core.three_mf import PrintObject, write_three_mf
 from .destination import COMPANIONS, SUFFIXES, require_writable
 from .errors import MissingPackageError, OutputError, output_error, writing
 from .export_check import is_complete
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import bpy
 
 ORIGIN = (0.0, 0.0, 0.0)
+MILLIMETRES = 1000.0
+"""In a metre."""
 _WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 
 
@@ -187,12 +190,32 @@ def _write_usd(path: Path, result: GenerationResult) -> None:
     bpy.ops.wm.usd_export(filepath=str(path), relative_paths=True, **options)
 
 
+def _write_stl(path: Path, result: GenerationResult) -> None:
+    import bpy
+
+    # The format has no unit, and slicers take it for millimetres.
+    bpy.ops.wm.stl_export(filepath=str(path), global_scale=MILLIMETRES)
+
+
+def _write_3mf(path: Path, result: GenerationResult) -> None:
+    mesh = result.mesh
+    each = PrintObject(
+        name=result.name,
+        vertices=mesh.vertices * MILLIMETRES,
+        faces=mesh.faces,
+        vertex_colors=mesh.vertex_colors,
+    )
+    write_three_mf(path, [each])
+
+
 _WRITERS: dict[str, Callable[[Path, GenerationResult], None]] = {
     "blend": _write_blend,
     "glb": _write_glb,
     "obj": _write_obj,
     "ply": _write_ply,
     "usd": _write_usd,
+    "stl": _write_stl,
+    "3mf": _write_3mf,
 }
 
 

@@ -21,6 +21,8 @@ SUFFIXES = {
     ".ply": "ply",
     ".usd": "usd",
     ".usdc": "usd",
+    ".stl": "stl",
+    ".3mf": "3mf",
 }
 """Format of each suffix that `-o FILE` may have; the first of a format is what it is given."""
 
@@ -50,7 +52,7 @@ class Destination:
 
     @property
     def format(self) -> str:
-        """`blend`, `glb`, `obj`, `ply` or `usd`."""
+        """`blend`, `glb`, `obj`, `ply`, `usd`, `stl` or `3mf`."""
         return SUFFIXES[self.suffix.lower()]
 
     @property

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import struct
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+
+from ..core.three_mf import MODEL
 
 _ZSTD_SEEK_FOOTER = struct.Struct("<IBI")
 """Number of frames, flags and magic at the end of a seekable Zstandard file."""
@@ -89,6 +93,25 @@ def _is_complete_ply(path: Path, num_faces: int) -> bool:
     return size == path.stat().st_size
 
 
+def _is_complete_stl(path: Path, num_faces: int) -> bool:
+    """A header of 80 bytes and the number of triangles; each takes 50 bytes."""
+    with path.open("rb") as file:
+        header = file.read(84)
+    is_counted = header[80:] == struct.pack("<I", num_faces)
+    return is_counted and path.stat().st_size == 84 + 50 * num_faces
+
+
+def _is_complete_3mf(path: Path, num_faces: int) -> bool:
+    """A zip, whose directory comes last, with a sum over each file."""
+    try:
+        with zipfile.ZipFile(path) as package:
+            return (
+                package.testzip() is None and package.read(MODEL).count(b"<triangle ") == num_faces
+            )
+    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error):
+        return False
+
+
 def _is_complete_usd(path: Path) -> bool:
     """The header points to a table of contents, which is the end of the file."""
     size = path.stat().st_size
@@ -115,4 +138,6 @@ _CHECKS: dict[str, Callable[[Path], bool]] = {
 _HOLDS_FACES: dict[str, Callable[[Path, int], bool]] = {
     ".obj": _is_complete_obj,
     ".ply": _is_complete_ply,
+    ".stl": _is_complete_stl,
+    ".3mf": _is_complete_3mf,
 }

@@ -22,7 +22,7 @@ from maquette.cli.save import save_result
 
 resource = pytest.importorskip("resource", reason="limits on files are set as on Unix")
 
-SUFFIXES = [".blend", ".glb", ".obj", ".ply", ".usd", ".usdc"]
+SUFFIXES = [".blend", ".glb", ".obj", ".ply", ".usd", ".usdc", ".stl", ".3mf"]
 
 
 def save(result, folder, suffix, stem="cube"):

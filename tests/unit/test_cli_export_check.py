@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,17 @@ def png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + bytes(30) + b"\0\0\0\0IEND\xaeB`\x82"
 
 
+def stl() -> bytes:
+    return bytes(80) + struct.pack("<I", 2) + bytes(2 * 50)
+
+
+def three_mf() -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as package:
+        package.writestr("3D/3dmodel.model", "<model>" + 2 * '<triangle v1="0"/>' + "</model>")
+    return target.getvalue()
+
+
 SAMPLES = {
     ".blend": blend(),
     ".glb": glb(),
@@ -59,6 +72,8 @@ SAMPLES = {
     ".usd": usd(),
     ".usdc": usd(),
     ".png": png(),
+    ".stl": stl(),
+    ".3mf": three_mf(),
 }
 
 
@@ -88,7 +103,7 @@ def test_a_list_of_materials_ends_with_a_full_line_of_the_last_kind(tmp_path, le
     assert not is_complete(path, 2)
 
 
-@pytest.mark.parametrize("suffix", [".blend", ".glb", ".ply", ".usd"])
+@pytest.mark.parametrize("suffix", [".blend", ".glb", ".ply", ".usd", ".stl", ".3mf"])
 def test_a_gap_in_the_middle_is_found_out(tmp_path, suffix):
     """As when the disk refused one block and took the next."""
     content = SAMPLES[suffix]

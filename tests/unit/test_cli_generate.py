@@ -213,7 +213,7 @@ BAD_ARGUMENTS = {
     "pack": (["a", "--pack", "blorp"], "invalid choice: 'blorp'"),
     "sampler": (["a", "--sampler", "ddim"], "invalid choice: 'ddim'"),
     "option": (["a", "--blorp"], "unrecognized arguments: --blorp"),
-    "suffix": (["a", "-o", "x.stl"], "cannot write .stl files"),
+    "suffix": (["a", "-o", "x.fbx"], "cannot write .fbx files"),
     "contradiction": (["a", "-o", "x.glb", "--format", "obj"], "contradict each other"),
     "empty -o": (["a", "-o", ""], "-o is empty"),
     "missing image": (["--image", "no.png", "--pack", "shap-e"], "there is no such file"),
