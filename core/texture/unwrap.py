@@ -20,8 +20,10 @@ from .overlap import project_without_overlap
 from .packing import Packing, pack
 from .pairs import unite_pairs
 
-PADDING = 4
-"""Texels between islands, so that the first mip levels do not mix them."""
+LEAST_PADDING = 4
+PADDING_SHARE = 256
+"""Texels between islands: so large a part of the side, that mip levels down to 256 texels a side
+and one or two more do not mix them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def unwrap(
     faces: NDArray[np.int32],
     size: int,
     *,
-    padding: int = PADDING,
+    padding: int | None = None,
     are_pairs: bool = False,
     check: Check = ignore,
 ) -> Unwrapping:
@@ -59,7 +61,7 @@ def unwrap(
         faces: counter-clockwise seen from outside, at least one, [F, 3].
         size: texels per side of the texture; islands keep their distance at this size.
         padding: texels between islands, less on textures below 256 texels or with very many
-            islands; half as many at the border.
+            islands; half as many at the border. None for what suits the size.
         are_pairs: whether faces 2 i and 2 i + 1 are the halves of a quad, which stays whole.
         check: called before each round of each stage; may raise to stop.
     """
@@ -71,6 +73,8 @@ def unwrap(
     projection = project_without_overlap(surface, charts, check, are_pairs=are_pairs)
     outline = outline_of(surface, projection)
     roomy = min(size / 64, size / (8 * projection.num_charts**0.5))
+    if padding is None:
+        padding = max(LEAST_PADDING, size // PADDING_SHARE)
     padding = min(padding, int(roomy))
     packing = pack(
         Outlines(outline.chart, outline.points),
