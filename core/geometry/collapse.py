@@ -38,11 +38,15 @@ _CHEAPEST = 0.4
 _PASSES = 3
 """How often a round looks for edges whose surroundings are still untouched."""
 
+_PATIENCE, _LEAST_PROGRESS = 30, 0.98
+"""Rounds after which at least one face in fifty must be gone, or it is no use to go on."""
+
 _MIN_COSINE = 0.2
 """Of the angle by which a collapse may turn a face; 78 degrees."""
 
-_MIN_QUALITY = 0.02
-"""Faces may not become thinner than this: their height over their longest side."""
+_MIN_QUALITY, _MIN_SLIVER = 0.02, 1e-3
+"""Faces may not become thinner than the one: height over longest side. Marching cubes leaves
+some that are, in clusters around nodes of the grid; those may not become thinner than the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +138,15 @@ def collapse_groups(
     if _is_closed(mesh.faces):
         num_faces -= num_faces % 2
     excess = len(faces) - num_faces
+    counts = [len(faces)]
     while len(mesh.faces) > num_faces:
         check()
-        before = len(mesh.faces), len(mesh.refused)
+        num_refused = len(mesh.refused)
         _round(mesh, len(mesh.faces) - num_faces, check)
-        if (len(mesh.faces), len(mesh.refused)) == before:
+        counts.append(len(mesh.faces))
+        if counts[-1] == counts[-2] and len(mesh.refused) == num_refused:
+            break
+        if counts[-1] > _LEAST_PROGRESS * counts[-_PATIENCE:][0] and len(counts) > _PATIENCE:
             break
         on_progress(min(1.0, (len(faces) - len(mesh.faces)) / excess))
     used = np.zeros(len(mesh.vertices), dtype=bool)
@@ -151,11 +159,14 @@ def collapse_groups(
 def _start(vertices: NDArray[np.float32], faces: NDArray[np.int32], groups: Groups | None) -> _Mesh:
     places, corners = vertices.astype(np.float64), faces.astype(np.int64)
     quadrics = vertex_quadrics(places, corners)
+    links = link_faces(faces)
+    is_crease = np.ones(faces.size, dtype=bool)
+    inner = np.ones(len(links.first), dtype=bool)
     if groups is not None:
-        links = link_faces(faces)
-        apart = groups.of_face[links.first // 3] != groups.of_face[links.second // 3]
-        creases = np.concatenate([links.first[apart], links.second[apart]])
-        quadrics += crease_quadrics(places, corners, creases)
+        inner = groups.of_face[links.first // 3] == groups.of_face[links.second // 3]
+    is_crease[links.first[inner]] = is_crease[links.second[inner]] = False
+    if is_crease.any():
+        quadrics += crease_quadrics(places, corners, np.flatnonzero(is_crease))
     return _Mesh(
         vertices=places,
         quadrics=quadrics,
@@ -277,7 +288,7 @@ def _is_allowed(mesh: _Mesh, edges: _Collapses) -> NDArray[np.bool_]:
     edge = owners.max(axis=1)
     before = mesh.vertices[faces]
     after = np.where((owners >= 0)[..., None], edges.places[edge][:, None], before)
-    keeps_shape = _keeps_shape(before, after)
+    keeps_shape = _keeps_shape(before, after, edge)
     if mesh.groups is not None:
         directions = mesh.groups.directions[mesh.groups.of_face[near][moving]]
         facing = np.einsum("mi,mi->m", _measure(after)[0], directions)
@@ -321,14 +332,23 @@ def _keeps_manifold(mesh: _Mesh, edges: _Collapses, faces: Ints, owners: Ints) -
     return allowed
 
 
-def _keeps_shape(before: Floats, after: Floats) -> NDArray[np.bool_]:
-    """Return which faces neither turn too far nor become slivers, [M]; corners are [M, 3, 3]."""
-    normals, qualities = zip(_measure(before), _measure(after), strict=True)
-    lengths = [np.linalg.norm(normal, axis=1) for normal in normals]
-    cosine = np.einsum("mi,mi->m", *normals) / np.maximum(lengths[0] * lengths[1], 1e-300)
-    fit = (qualities[1] > _MIN_QUALITY) | (qualities[1] > qualities[0])
-    kept: NDArray[np.bool_] = (cosine > _MIN_COSINE) & fit & (lengths[1] > 0)
-    return kept
+def _keeps_shape(before: Floats, after: Floats, edge: Ints) -> NDArray[np.bool_]:
+    """Return which faces neither turn too far nor become slivers, [M].
+
+    Args:
+        before: corners as they are, [M, 3, 3].
+        after: corners as they would be.
+        edge: the one whose collapse moves each face, [M].
+    """
+    (normals, quality), (new_normals, new_quality) = _measure(before), _measure(after)
+    # The normal of a sliver says nothing: those of all faces around it together do.
+    around = np.stack([np.bincount(edge, axis) for axis in normals.T], axis=1)
+    normals = np.where((quality < _MIN_QUALITY)[:, None], around[edge], normals)
+    lengths = np.linalg.norm(normals, axis=1) * np.linalg.norm(new_normals, axis=1)
+    cosine = np.einsum("mi,mi->m", normals, new_normals) / np.maximum(lengths, 1e-300)
+    least = np.where(quality < _MIN_QUALITY, _MIN_SLIVER, _MIN_QUALITY)
+    kept: NDArray[np.bool_] = (new_quality > least) | (new_quality > quality)
+    return kept & (cosine > _MIN_COSINE)
 
 
 def _measure(corners: Floats) -> tuple[Floats, Floats]:

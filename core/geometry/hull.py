@@ -30,7 +30,13 @@ _TOLERANCE = 1e-9
 """Distance at which a point is outside, over the size of the object."""
 
 _MARGIN = 1e-6
-"""What the hull is larger than needed, so that rounding leaves no vertex outside."""
+"""What the hull is larger than needed, relative to its size."""
+
+_ROUNDING = 2e-7
+"""Of three coordinates in single precision, relative to the farthest from the origin."""
+
+_FLAT = 1e-4
+"""Thickness over distance from the origin below which rounding would eat a hull."""
 
 
 def box_around(vertices: NDArray[np.float32]) -> HullData:
@@ -66,7 +72,7 @@ def convex_hull(
     points = frame.to_unit(vertices)
     candidates = points[_farthest(points, check)]
     hull = _Hull.start(candidates)
-    if hull is None:
+    if hull is None or frame.thickness < _FLAT * float(np.abs(vertices).max()):
         return box_around(vertices)
     while hull.num_vertices < max_vertices and hull.grow():
         check()
@@ -96,6 +102,11 @@ class _Frame:
         half = np.maximum((high - low) / 2, 1e-9 * max(float((high - low).max()), 1e-30))
         centre = middle + directions @ ((low + high) / 2)
         return cls(centre, (directions * half).T)
+
+    @property
+    def thickness(self) -> float:
+        """Half the object in its thinnest direction."""
+        return float(np.linalg.norm(self.axes, axis=1).min())
 
     def to_unit(self, places: NDArray[np.float32]) -> Floats:
         lengths = np.square(self.axes).sum(axis=1)
@@ -203,5 +214,6 @@ def _enlarged(
         check()
         along = (points[start : start + _CHUNK] - centre) @ normals.T
         factor = max(factor, float((along / depth).max()))
-    places = frame.from_unit(centre + (corners - centre) * (factor + _MARGIN))
+    margin = _MARGIN + _ROUNDING * float(np.abs(vertices).max()) / frame.thickness
+    places = frame.from_unit(centre + (corners - centre) * (factor + margin))
     return HullData(vertices=places.astype(np.float32), faces=faces.reshape(-1, 3).astype(np.int32))
