@@ -21,8 +21,15 @@ TEMPLATES = (
         " (the nearest word that it knows is {near})"
     ),
     n_("{device} ran out of memory: {step}"),
+    n_("{stage} went out of range: used full precision"),
+    n_("sampled one variant at a time"),
+    n_("sampled {count} variants at a time"),
+    n_("looked at {count} points at a time"),
+    n_("used half precision"),
+    n_("made the mesh on the CPU"),
+    n_("used the CPU"),
 )
-"""As core words them; what changes is between braces."""
+"""As core words them; what changes is between braces. A step is a note too."""
 
 _FIELD = re.compile(r"\\{(\w+)\\}")
 _PATTERNS = tuple(
@@ -34,5 +41,8 @@ def in_words(note: str) -> str:
     """Return a note for the user; one that is not known here stays as it is."""
     for text, pattern in _PATTERNS:
         if match := pattern.fullmatch(note):
-            return rpt_(text).format(**match.groupdict())
+            words = match.groupdict()
+            if "step" in words:
+                words["step"] = in_words(words["step"])
+            return rpt_(text).format(**words)
     return note

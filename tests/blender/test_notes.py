@@ -20,8 +20,26 @@ NOTES = [
     "the starter pack does not know 'gun' and left it out",
     "the starter pack does not know 'chiar' and left it out"
     " (the nearest word that it knows is 'chair')",
-    "cuda:0 ran out of memory: sampled one variant at a time",
+    "sampling went out of range: used full precision",
+    "sampled 2 variants at a time",
+    "used half precision",
+    "used the CPU",
 ]
+STEPS = (
+    "sampled one variant at a time",
+    "looked at 4096 points at a time",
+    "made the mesh on the CPU",
+)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_was_done_about_too_little_memory_is_translated_too(step, monkeypatch):
+    templates = []
+    monkeypatch.setattr(notes, "rpt_", lambda text: templates.append(text) or text)
+    note = f"cuda:0 ran out of memory: {step}"
+
+    assert notes.in_words(note) == note
+    assert len(templates) == 2
 
 
 @pytest.mark.parametrize("note", NOTES)
@@ -36,7 +54,8 @@ def test_a_note_is_known_and_stays_as_it_is_in_english(note, monkeypatch):
 def test_every_template_is_a_note_of_some_kind(monkeypatch):
     templates = set()
     monkeypatch.setattr(notes, "rpt_", lambda text: templates.add(text) or text)
-    for note in [*NOTES, "7 triangles were kept because the surface touches itself"]:
+    more = [f"cuda:0 ran out of memory: {step}" for step in STEPS]
+    for note in [*NOTES, *more, "7 triangles were kept because the surface touches itself"]:
         notes.in_words(note)
 
     assert templates == set(notes.TEMPLATES)
