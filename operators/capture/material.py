@@ -48,7 +48,9 @@ class PaintBox:
     def _paint(self, material: bpy.types.Material | None, has_colors: bool) -> Paint:
         if material is None:
             return Attribute("") if has_colors else Flat(_GRAY)
-        tree = material.node_tree if material.use_nodes else None
+        # From 5.0 on every material has nodes, and asking for it is a warning.
+        has_nodes = bpy.app.version >= (5, 0) or material.use_nodes
+        tree = material.node_tree if has_nodes else None
         output = tree.get_output_node("ALL") if tree else None
         if output is None:
             return Flat(tuple(material.diffuse_color[:3]))
