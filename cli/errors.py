@@ -35,7 +35,7 @@ class ExitCode(IntEnum):
 EXIT_CODES_HELP = """\
 exit codes:
   0    done
-  1    the generation failed
+  1    the generation failed, or a mesh that was checked has problems
   2    the command line, the prompt, the image or a setting cannot be used
   3    the model pack is missing, damaged or has no model for this
   4    the device is not there or ran out of memory
