@@ -22,13 +22,17 @@ SCROLL = 12
 MAX_SCROLLS = 3
 
 
+_PLACES: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
+"""Where buttons of a region were found last; each test looks there before it searches."""
+
+
 class Panel:
     """One region of one area, such as the sidebar of the 3D viewport."""
 
     def __init__(self, app: Application, screen: Screen, area: str, region: str) -> None:
         self._app, self._screen = app, screen
         self._arguments = f"{area!r}, {region!r}"
-        self._places: dict[str, tuple[int, int]] = {}
+        self._places = _PLACES.setdefault((area, region), {})
 
     @property
     def rectangle(self) -> Rectangle:

@@ -227,3 +227,21 @@ def render_for_long() -> None:
     scene.cycles.use_denoising = False  # Debian builds Blender without it.
     scene.render.resolution_x = scene.render.resolution_y = 64
     scene.render.threads_mode, scene.render.threads = "FIXED", 1
+
+
+def give_scene(shown_in, name: str) -> None:
+    """Show a new scene in a window."""
+    shown_in.scene = bpy.data.scenes.new(name)
+
+
+def choose_in(name: str, **settings) -> None:
+    """Set what the sidebar shows in that scene."""
+    for key, value in settings.items():
+        setattr(bpy.data.scenes[name].maquette, key, value)
+
+
+def run_in_last_window(name: str) -> None:
+    """Run an operator as a button of the newest window would."""
+    category, _, verb = name.partition(".")
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[-1]):
+        getattr(getattr(bpy.ops, category), verb)("INVOKE_DEFAULT")
