@@ -15,8 +15,6 @@ from ..core.specs import DECODERS
 
 FOLDER = Path(__file__).parent / "data"
 
-NAMES = ("blob", "chair", "torus")
-
 
 def read_tensors(name: str) -> dict[str, Tensor]:
     """Return `generated.0` to `generated.3` and the parameters of `mlp.`, fp32."""
@@ -24,14 +22,15 @@ def read_tensors(name: str) -> dict[str, Tensor]:
     return {key: tensor.float() for key, tensor in tensors.items()}
 
 
-def read_field(name: str) -> SignedDistanceField:
-    """Return a fitted field, ready to be asked."""
+def read_field(name: str, *, color_dtype: torch.dtype | None = None) -> SignedDistanceField:
+    """Return a fitted field, ready to be asked; colors are computed in fp32 unless told."""
     tensors = read_tensors(name)
     mlp = ImplicitMLP(DECODERS["shap-e"])
     mlp.load_state_dict(_part(tensors, "mlp."))
     generated = _part(tensors, "generated.")
     weights = [generated[str(i)][None] for i in range(len(generated))]
-    return SignedDistanceField(mlp.requires_grad_(False).eval(), weights)
+    mlp.requires_grad_(False).eval()
+    return SignedDistanceField(mlp, weights, color_dtype=color_dtype)
 
 
 def decoder_of(name: str) -> Decoder:

@@ -22,7 +22,8 @@ from torch.nn import functional as F
 from ..core.decoder.implicit_mlp import ImplicitMLP
 from ..core.specs import DECODERS
 from ..tests.analytic_fields import Field, ball, block, ring, rod, union
-from .fields import FOLDER, NAMES, read_field
+from .fields import FOLDER, read_field
+from .shapes import NAMES
 
 _STEEPNESS = 16.0
 """Slope of the unsquashed field; 0.25 per cell at 128 samples."""

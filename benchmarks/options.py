@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .shapes import NAMES
+
 Suite = Literal["eval", "sampler", "field", "iso", "decode", "texture", "e2e", "memory", "starter"]
 
 
@@ -19,6 +21,8 @@ class Options:
     is_full: bool = False
     """Also run what is otherwise put together from measured parts; takes hours."""
 
+    shapes: tuple[str, ...] = NAMES
+    """Fitted fields of the geometry suites."""
     uses_kept: bool = False
     """Take what an evaluation costs from the kept run, where that suite is not asked for."""
 

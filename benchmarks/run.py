@@ -12,13 +12,14 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from .options import Options, Suite
 from .report import RESULTS, SuiteReport, merged, publish, read_reports
 from .rows import Row, text_table
+from .shapes import NAMES
 from .timing import Load, machine
 
 SUITES: dict[Suite, str] = {
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runs=asked.runs,
         is_quick=asked.quick,
         is_full=asked.full,
+        shapes=tuple(asked.shape),
         uses_kept=asked.kept and "eval" not in suites,
     )
     if not asked.report:
@@ -104,17 +106,25 @@ def _limit_threads(count: int) -> None:
     torch.set_num_threads(count or device.limit_threads(0))
 
 
-def _suites(text: str) -> list[str]:
-    names = text.split(",")
-    unknown = [name for name in names if name not in SUITES]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no suite {unknown[0]!r}: choose from {','.join(SUITES)}")
-    return names
+def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
+    """Return a parser of names with commas between them."""
+
+    def parse(text: str) -> list[str]:
+        names = text.split(",")
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            choices = ",".join(known)
+            raise argparse.ArgumentTypeError(f"no {unknown[0]!r}: choose from {choices}")
+        return names
+
+    return parse
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m maquette.benchmarks.run", description=__doc__)
-    parser.add_argument("--suite", type=_suites, default=list(SUITES), metavar="NAME,NAME")
+    several = {"metavar": "NAME,NAME"}
+    parser.add_argument("--suite", type=_some_of(SUITES), default=list(SUITES), **several)
+    parser.add_argument("--shape", type=_some_of(NAMES), default=list(NAMES), **several)
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each side")
     parser.add_argument("--threads", type=int, default=0, help="0: the physical cores")
     parser.add_argument("--json", metavar="FILE", help="write every figure to a file")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...core.config import GenerationRequest
 from ...core.decoder.stf import Decoder, SignedDistanceField
+from ...core.device import choose_color_dtype
 from ...core.mesh import MeshData
 from ...core.meshing import mesh_from_field
 from ...core.specs import DECODERS
@@ -28,7 +29,7 @@ _CPU = torch.device("cpu")
 
 
 def rows(options: Options) -> list[Row]:
-    """Compare with diffusers, in fp32."""
+    """Compare with diffusers, in fp32 on both sides but for our colors."""
     missing = diffusers_models.why_missing()
     if missing:
         return [Row(metric=_METRIC, baseline=DIFFUSERS, goal=_GOAL, note=missing)]
@@ -57,7 +58,9 @@ def decodes(options: Options) -> dict[str, Timing]:
 
 
 def _ours(decoder: Decoder) -> Callable[[], MeshData]:
-    return lambda: mesh_of(decoder.field(_latent()), GenerationRequest(prompt="x", texture_size=0))
+    request = GenerationRequest(prompt="x", texture_size=0)
+    color_dtype = choose_color_dtype(_CPU, "auto")
+    return lambda: mesh_of(decoder.field(_latent(), color_dtype=color_dtype), request)
 
 
 def mesh_of(field: SignedDistanceField, request: GenerationRequest) -> MeshData:

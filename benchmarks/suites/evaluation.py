@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -27,7 +27,7 @@ _QUICK_LAYERS = 4
 _GUIDANCE_SCALE = 15.0
 
 _METRIC = "guided evaluation, "
-STOCK, DIFFUSERS = "stock fp32", "diffusers fp32"
+STOCK, DIFFUSERS, DIFFUSERS_HALF = "stock fp32", "diffusers fp32", "diffusers bf16"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Evaluations:
 
     timings: dict[str, Timing]
     errors: dict[str, float]
-    """Relative L2 distance of the guided answer to that of fp32, by precision."""
+    """Relative L2 distance of an answer without guidance to that of fp32, by precision."""
     missing: dict[str, str]
     """Why there is no timing, by name."""
     num_layers: int
@@ -63,7 +63,7 @@ def table_of(found: Evaluations) -> list[Row]:
         ("int8", STOCK, 3.0),
         (found.best, DIFFUSERS, 1.7),
         ("fp32", DIFFUSERS, None),
-        ("bf16", "diffusers bf16", None),
+        ("bf16", DIFFUSERS_HALF, None),
     ):
         table.append(_row(found, ours, theirs, goal, less))
     return table
@@ -76,7 +76,7 @@ def _row(found: Evaluations, ours: str, theirs: str, goal: float | None, note: s
             return Row(metric=metric, baseline=theirs, goal=goal, note=found.missing[name])
     error = found.errors.get(ours)
     details = {"relative_error_to_fp32": error, "num_layers": found.num_layers}
-    notes = [note, f"differs from fp32 by {error:.1%}" if error else ""]
+    notes = [note, f"{error:.1%} from fp32 without guidance" if error else ""]
     return ratio_row(
         metric,
         found.timings[ours],
@@ -97,15 +97,19 @@ def evaluations(options: Options) -> Evaluations:
     if options.is_quick:
         spec = replace(spec, num_layers=_QUICK_LAYERS)
     with torch.inference_mode():
-        calls, missing = _calls(spec)
-        answers = {name: calls[name]() for name in ("fp32", "bf16", "int8") if name in calls}
+        priors, missing = _priors(spec)
+        calls, missing_baselines = _baselines(priors["fp32"], spec, has_bf16="bf16" in priors)
+        calls |= {name: _once(prior, spec) for name, prior in priors.items()}
+        missing |= missing_baselines
         timings = in_turn(calls, runs=options.counted_runs)
-    errors = {
-        name: float((answer - answers["fp32"]).norm() / answers["fp32"].norm())
-        for name, answer in answers.items()
-        if name != "fp32"
-    }
+        errors = _errors(priors, spec)
     return Evaluations(timings, errors, missing, spec.num_layers)
+
+
+def _errors(priors: Mapping[str, Prior], spec: PriorSpec) -> dict[str, float]:
+    answers = {name: _once(prior, spec, 1.0)() for name, prior in priors.items()}
+    exact = answers.pop("fp32")
+    return {name: float((answer - exact).norm() / exact.norm()) for name, answer in answers.items()}
 
 
 def kept(rows: Sequence[Row]) -> Evaluations:
@@ -125,53 +129,54 @@ def kept(rows: Sequence[Row]) -> Evaluations:
     return Evaluations(timings, errors, missing, rows[0].details["num_layers"])
 
 
-def _calls(spec: PriorSpec) -> tuple[dict[str, Callable[[], Tensor]], dict[str, str]]:
-    """Return what can be timed here, and why the rest cannot."""
-    prior = random_prior(spec)
-    calls = {"fp32": _once(prior, spec), STOCK: _once(StockPrior(prior), spec)}
+def _priors(spec: PriorSpec) -> tuple[dict[str, Prior], dict[str, str]]:
+    """Return our own precisions, and why others are missing here."""
+    priors: dict[str, Prior] = {"fp32": random_prior(spec)}
     missing = {}
-    if choose_dtype(torch.device("cpu"), "auto") == torch.bfloat16:
-        half = random_prior(spec).to(torch.bfloat16)
-        calls["bf16"] = _once(half, spec)
+    has_bf16 = choose_dtype(torch.device("cpu"), "auto") == torch.bfloat16
+    if has_bf16:
+        priors["bf16"] = random_prior(spec).to(torch.bfloat16)
     else:
         missing["bf16"] = "this CPU has no fast bf16"
-    eight, missing_eight = _int8(spec, half="bf16" in calls)
-    if eight is None:
-        missing["int8"] = missing_eight
+    if int8.is_installed():
+        priors["int8"] = int8.quantize_blocks(random_prior(spec), 1, half=has_bf16)
     else:
-        calls["int8"] = _once(eight, spec)
-    missing_diffusers = diffusers_models.why_missing()
-    for name, dtype in ((DIFFUSERS, torch.float32), ("diffusers bf16", torch.bfloat16)):
-        if missing_diffusers or (dtype == torch.bfloat16 and "bf16" in missing):
-            missing[name] = missing_diffusers or missing["bf16"]
+        missing["int8"] = "OpenVINO is not installed"
+    return priors, missing
+
+
+def _baselines(
+    prior: LatentPrior, spec: PriorSpec, *, has_bf16: bool
+) -> tuple[dict[str, Callable[[], Tensor]], dict[str, str]]:
+    """Return the usual ways, and why some are missing here."""
+    calls, missing = {STOCK: _once(StockPrior(prior), spec)}, {}
+    why = diffusers_models.why_missing()
+    for name, dtype in ((DIFFUSERS, torch.float32), (DIFFUSERS_HALF, torch.bfloat16)):
+        if why or (dtype == torch.bfloat16 and not has_bf16):
+            missing[name] = why or "this CPU has no fast bf16"
         else:
             calls[name] = diffusers_models.guided_evaluation(spec, dtype)
     return calls, missing
 
 
-def _int8(spec: PriorSpec, *, half: bool) -> tuple[LatentPrior | None, str]:
-    """Return the prior in 8 bits, or why there is none."""
-    if not int8.is_installed():
-        return None, "OpenVINO is not installed"
-    return int8.quantize_blocks(random_prior(spec), 1, half=half), ""
-
-
-def _once(prior: Prior, spec: PriorSpec) -> Callable[[], Tensor]:
-    denoise = _guided(prior, spec)
+def _once(
+    prior: Prior, spec: PriorSpec, guidance_scale: float = _GUIDANCE_SCALE
+) -> Callable[[], Tensor]:
+    denoise = _guided(prior, spec, guidance_scale)
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(1, spec.num_latents, spec.channels, generator=generator)
     sigma = torch.tensor([1.0])
     return lambda: denoise(x, sigma)
 
 
-def _guided(prior: Prior, spec: PriorSpec) -> Denoiser:
+def _guided(prior: Prior, spec: PriorSpec, guidance_scale: float) -> Denoiser:
     generator = torch.Generator().manual_seed(2)
     condition = torch.randn(1, 1, spec.condition_width, generator=generator)
     return guided_denoiser(
         prior,
         condition,
         torch.zeros_like(condition),
-        _GUIDANCE_SCALE,
+        guidance_scale,
         convention="openai",
         alphas_cumprod=exp_alphas_cumprod(),
     )

@@ -14,7 +14,7 @@ from ...core.decoder.stf import SignedDistanceField
 from ...core.geometry.extract import evaluate_grid
 from ...core.geometry.grid import GridValues
 from ..baselines.stock import CHUNK, dense_chunk, dense_grid
-from ..fields import NAMES, read_field
+from ..fields import read_field
 from ..options import Options
 from ..rows import Row, ratio_row
 from ..timing import Timing, in_turn
@@ -52,7 +52,7 @@ def rows(options: Options) -> list[Row]:
 
 
 def _rows_at(resolution: int, options: Options) -> list[Row]:
-    found = {name: compare(name, resolution, options) for name in NAMES}
+    found = {name: compare(name, resolution, options) for name in options.shapes}
     sparse, dense = (
         _sum([getattr(each, side) for each in found.values()]) for side in ("sparse", "dense")
     )
@@ -157,7 +157,7 @@ def _growth(options: Options) -> Row:
         return _skipped(metric, goal, "left out of quick runs", at_most=True)
     low, high = min(GOALS), max(GOALS)
     costs = [
-        _sum([compare(name, resolution, options).sparse for name in NAMES]).cpu_seconds
+        _sum([compare(name, resolution, options).sparse for name in options.shapes]).cpu_seconds
         for resolution in (low, high)
     ]
     exponent = math.log(costs[1] / costs[0]) / math.log(high / low)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...core.geometry.marching_cubes import marching_cubes
 from ..baselines import diffusers_models
 from ..baselines.table_cubes import table_marching_cubes
-from ..fields import NAMES, read_field
+from ..fields import read_field
 from ..options import Options
 from ..rows import Row, ratio_row
 from ..timing import in_turn
@@ -31,7 +31,7 @@ def rows(options: Options) -> list[Row]:
     """Compare with both on the same field, -1 beyond the box as Shap-E has it."""
     table: list[Row] = []
     with torch.inference_mode():
-        for name in NAMES[:1] if options.is_quick else NAMES:
+        for name in options.shapes:
             values = grid_of(read_field(name), _RESOLUTION).values
             table += _rows_of(name, torch.nn.functional.pad(values, (1,) * 6, value=-1.0), options)
     return table

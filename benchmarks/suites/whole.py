@@ -16,7 +16,7 @@ from ..options import Options
 from ..rows import Row, ratio_row
 from ..timing import Timing, repeated
 from . import decode, sampler, texture
-from .evaluation import STOCK, evaluations
+from .evaluation import DIFFUSERS_HALF, STOCK, evaluations
 
 _HABIT_EVALUATIONS = 49
 """Of 25 Heun steps, the default of diffusers' pipeline."""
@@ -46,11 +46,11 @@ def rows(options: Options) -> list[Row]:
         ratio_row(_metric(name), ours, stock, baseline=_STOCK, goal=goals[name], note=note)
         for name, (ours, note) in ways.items()
     ]
-    if "diffusers bf16" not in costs.timings:
-        why = costs.missing["diffusers bf16"]
+    if DIFFUSERS_HALF not in costs.timings:
+        why = costs.missing[DIFFUSERS_HALF]
         return [*table, _row_without("default", _HABIT, 2.5, why)]
     ours, note = ways["default"]
-    habit = costs.timings["diffusers bf16"].scaled(_HABIT_EVALUATIONS).plus(_habit_decode())
+    habit = costs.timings[DIFFUSERS_HALF].scaled(_HABIT_EVALUATIONS).plus(_habit_decode())
     return [
         *table,
         ratio_row(_metric("default"), ours, habit, baseline=_HABIT, goal=2.5, note=note),

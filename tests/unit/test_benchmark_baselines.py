@@ -16,7 +16,8 @@ from maquette.benchmarks.baselines.stock import (
     stock_distance,
 )
 from maquette.benchmarks.baselines.table_cubes import table_marching_cubes
-from maquette.benchmarks.fields import NAMES, fill_projection, read_field, read_tensors
+from maquette.benchmarks.fields import fill_projection, read_field, read_tensors
+from maquette.benchmarks.shapes import NAMES
 from maquette.benchmarks.suites import iso
 from maquette.benchmarks.suites.evaluation import Evaluations, kept, random_prior, table_of
 from maquette.benchmarks.suites.field import missed_cells

@@ -172,4 +172,4 @@ def test_an_unknown_suite_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         main(["--suite", "eval,isoo"])
 
-    assert "no suite 'isoo'" in capsys.readouterr().err
+    assert "no 'isoo'" in capsys.readouterr().err

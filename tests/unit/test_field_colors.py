@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from maquette.benchmarks.fields import NAMES, read_field
+from maquette.benchmarks.fields import read_field
+from maquette.benchmarks.shapes import NAMES
 from maquette.core import device
 from maquette.core.decoder.implicit_mlp import ImplicitMLP
 from maquette.core.decoder.stf import SignedDistanceField
