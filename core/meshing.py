@@ -28,6 +28,8 @@ _COLOR_CHUNK = 65536
 _FAR_FROM_FINE = 5.0
 """Times fewer triangles from which on texels look for the surface of the field: before, the
 mesh's own is within a few hundredths of a cell of it."""
+_MOST_FIELD_NORMALS = 120_000
+"""Triangles up to which normals of the field are worth a tenth of a second of Blender's window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,9 @@ class _Finisher:
 
     @property
     def _has_field_normals(self) -> bool:
-        return self._surface.is_simplified and self._asked.shading == "smooth"
+        surface = self._surface
+        is_coarse = surface.is_simplified and len(surface.faces) <= _MOST_FIELD_NORMALS
+        return is_coarse and self._asked.shading == "smooth"
 
     def _normals(
         self, vertices: NDArray[np.float32], faces: NDArray[np.int32], from_field: bool
