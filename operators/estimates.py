@@ -252,6 +252,7 @@ _LISTENERS = (
     (events.landed, _on_landed),
     (events.ended, _on_ended),
     (events.settings_changed, _on_settings_changed),
+    (events.released, _first_look),
     (bpy.app.handlers.load_pre, _on_load_pre),
     (bpy.app.handlers.load_post, _on_load_post),
     (bpy.app.handlers.undo_post, _on_other_settings),

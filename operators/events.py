@@ -37,6 +37,9 @@ Called just before the undo step, so that what a callback changes belongs to it.
 what `objects[i]` was made from.
 """
 
+released: list[Callable] = []
+"""(): no model is in memory any more, so that the next run loads one again."""
+
 ended: list[Callable] = []
 """(job): a job is DONE, FAILED or CANCELLED, after `landed` if anything landed."""
 

@@ -9,7 +9,7 @@ import time
 import bpy
 from bpy.app.translations import pgettext_rpt as rpt_
 
-from . import packs, tasks
+from . import events, packs, tasks
 
 INTERVAL = 20.0  # Seconds between two looks at whether anything runs.
 
@@ -32,9 +32,11 @@ def is_loaded() -> bool:
 def release() -> None:
     """Forget the model on a thread: the pipeline may be loading one, and is waited for."""
     if (pipeline := _pipeline()) is not None:
-        tasks.start(
-            tasks.Task(run=lambda task: pipeline.release(), on_end=lambda result, error: None)
-        )
+        tasks.start(tasks.Task(run=lambda task: pipeline.release(), on_end=_on_end))
+
+
+def _on_end(_result: object, _error: Exception | None) -> None:
+    events.call(events.released)
 
 
 def idle_seconds(now: float) -> float:

@@ -13,7 +13,7 @@ from maquette.core import config
 from maquette.core.errors import CheckpointError
 from maquette.engine import examine
 from maquette.engine.self_test import SelfTest
-from maquette.operators import diagnostics, machine, memory, packs, properties
+from maquette.operators import diagnostics, estimates, machine, memory, packs, properties
 from maquette.panels import machine as machine_panels
 from maquette.panels import preferences as panel
 from maquette.panels import shortcuts
@@ -222,10 +222,14 @@ def models(monkeypatch) -> FakeModels:
     return fake
 
 
-def test_memory_is_released_when_asked(models):
+def test_memory_is_released_when_asked_and_the_estimate_hears_of_it(models, monkeypatch):
+    seen = []
+    monkeypatch.setattr(estimates, "in_words", lambda *_: seen.append(models.is_open) or "")
+
     assert bpy.ops.maquette.release_memory() == {"FINISHED"}
 
     assert not models.is_open
+    assert seen == [False]
     assert not bpy.ops.maquette.release_memory.poll()
 
 
