@@ -53,7 +53,12 @@ def remesh(
     field = MeshField(source, check)
     scaled = _scaled(vertices, middle, scale)
     on_progress("Painting the texture", 0.3)
-    colors = srgb_to_linear(field.color_at(field.find(scaled)))
+    places = field.find(scaled)
+    if request.polygons is not None:
+        # QuadriFlow leaves the surface where it is coarse, most of all at borders.
+        scaled = places.interpolate(source.vertices[source.faces])
+        vertices = (scaled / scale + middle).astype(np.float32)
+    colors = srgb_to_linear(field.color_at(places))
     texture = None
     if request.texture_size:
         texture = _texture(

@@ -7,8 +7,8 @@ import bpy
 import numpy as np
 
 CLOSED_KEY = "maquette_closed"
-"""Custom property of a result: how many edges its mesh had when Maquette made it, as a negative
-number where it was open. With another number of edges it has been edited, and nobody knows."""
+"""Custom property of a result: 1 where its mesh was closed when Maquette made it, else 0, and how
+many edges and faces it had. With other numbers it has been edited, and nobody knows."""
 
 
 def is_closed(mesh: bpy.types.Mesh) -> bool:
@@ -20,5 +20,5 @@ def is_closed(mesh: bpy.types.Mesh) -> bool:
 
 def write(owner: bpy.types.Object) -> None:
     """Keep the facts on a result."""
-    count = len(owner.data.edges)
-    owner[CLOSED_KEY] = count if is_closed(owner.data) else -count
+    mesh = owner.data
+    owner[CLOSED_KEY] = [int(is_closed(mesh)), len(mesh.edges), len(mesh.polygons)]

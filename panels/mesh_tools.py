@@ -59,11 +59,10 @@ def _facts(active, units) -> list[str]:
         text = iface_("{count} faces")
     found = [text.format(count=f"{faces:,}")]
     # It says nothing about a mesh that has been edited since.
-    edges = active.get(CLOSED_KEY)
-    if edges == len(mesh.edges):
-        found[0] = iface_("{faces}, closed").format(faces=found[0])
-    elif edges == -len(mesh.edges):
-        found[0] = iface_("{faces}, open").format(faces=found[0])
+    is_closed, *counts = active.get(CLOSED_KEY, (0,))
+    if counts == [len(mesh.edges), faces]:
+        text = iface_("{faces}, closed") if is_closed else iface_("{faces}, open")
+        found[0] = text.format(faces=found[0])
     size = " x ".join(_length(each, units) for each in active.dimensions)
     return [*found, size]
 

@@ -143,12 +143,9 @@ class MAQUETTE_OT_quad_remesh(_Remeshing, bpy.types.Operator):
         self.quads = min(5_000, max(50, len(subject.data.loops) // 6))
 
     def apply(self, context, subject, record) -> None:
-        is_symmetric = record["settings"].get("symmetry") == "x"
         context.window.cursor_set("WAIT")
         try:
-            vertices, quads = quadriflow.quads_of(
-                context, subject.data, self.quads, is_symmetric=is_symmetric
-            )
+            vertices, quads = self._quads(context, subject, record)
         except quadriflow.QuadsError as error:
             text = rpt_("QuadriFlow could not remesh {name}: {reason}")
             raise records.RecordError(text.format(name=subject.name, reason=error)) from error
@@ -157,6 +154,16 @@ class MAQUETTE_OT_quad_remesh(_Remeshing, bpy.types.Operator):
         request = self.request(subject, record, vertices=vertices, polygons=quads)
         remembered = self.record(record, quads=len(quads), triangles=2 * len(quads))
         running.start(context, subject, remembered, request, iface_("Quad Remesh {name}"))
+
+    def _quads(self, context, subject, record):
+        mesh = subject.data
+        if record["settings"].get("symmetry") == "x":
+            try:
+                return quadriflow.quads_of(context, mesh, self.quads, is_symmetric=True)
+            except quadriflow.HalvesError:
+                text = rpt_("{name} lost its symmetry: undo it, and ask for more quads to keep it")
+                self.report({"WARNING"}, text.format(name=subject.name))
+        return quadriflow.quads_of(context, mesh, self.quads, is_symmetric=False)
 
 
 class MAQUETTE_OT_change_triangles(_Remeshing, bpy.types.Operator):

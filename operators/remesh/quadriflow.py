@@ -7,6 +7,8 @@ about manifolds; so the copy is made large. It also answers {"CANCELLED"} instea
 
 from __future__ import annotations
 
+from typing import Literal
+
 import bpy
 import numpy as np
 from bpy.app.translations import pgettext_rpt as rpt_
@@ -21,6 +23,10 @@ SHORTEST_EDGE = 2e-4
 
 class QuadsError(Exception):
     """There are no quads; the text is why, as the middle of a sentence."""
+
+
+class HalvesError(QuadsError):
+    """Two sides that are to be the same do not fit together."""
 
 
 def quads_of(
@@ -39,20 +45,40 @@ def quads_of(
     Raises:
         QuadsError: it cannot be done.
     """
+    if not is_symmetric:
+        return _attempt(context, mesh, num_quads, "NONE")
+    try:
+        return _attempt(context, mesh, num_quads, "HALVES")
+    except HalvesError:
+        return _attempt(context, mesh, num_quads, "OWN")
+
+
+def _attempt(
+    context, mesh: bpy.types.Mesh, num_quads: int, symmetry: Literal["NONE", "HALVES", "OWN"]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Try it in one way: `HALVES` mirrors one half here, `OWN` leaves that to Blender.
+
+    Neither always gives sides that fit: Blender joins only what meets exactly, and QuadriFlow may
+    close a half by itself, or put two corners of a face on the border.
+    """
     copy = mesh.copy()
     holder = bpy.data.objects.new("Maquette QuadriFlow", copy)
     try:
         scale = _enlarge(copy)
         was_closed = mesh_facts.is_closed(copy)
-        if is_symmetric:
-            # Blender's own symmetry leaves both halves apart wherever they do not meet exactly.
+        _require_manifold(copy)
+        cut = None
+        if symmetry == "HALVES":
             _halve(copy)
-        _run(context, holder, num_quads // 2 if is_symmetric else num_quads)
+            cut, num_quads = _open_edges(copy), num_quads // 2
+        copy.use_mirror_x = symmetry == "OWN"
+        _run(context, holder, num_quads, is_symmetric=symmetry == "OWN")
         points, quads = _read_quads(holder.data)
-        if is_symmetric:
-            points, quads = _mirrored(points, quads)
+        if cut is not None:
+            points, quads = _mirrored(points, quads, cut)
         if was_closed and not _is_closed(quads):
-            raise QuadsError(rpt_("holes came out"))
+            error = QuadsError if symmetry == "NONE" else HalvesError
+            raise error(rpt_("holes came out"))
         return np.ascontiguousarray(points / np.float32(scale)), quads
     finally:
         left = holder.data
@@ -74,6 +100,14 @@ def _enlarge(mesh: bpy.types.Mesh) -> float:
         _weld(mesh)
     mesh.update()
     return scale
+
+
+def _require_manifold(mesh: bpy.types.Mesh) -> None:
+    """Refuse what QuadriFlow refuses; Blender 4.2 answers {"FINISHED"} all the same."""
+    edges = np.empty(len(mesh.loops), dtype=np.int32)
+    mesh.attributes[".corner_edge"].data.foreach_get("value", edges)
+    if np.bincount(edges).max() > 2:
+        raise QuadsError(rpt_("it has edges with three faces"))
 
 
 def _weld(mesh: bpy.types.Mesh) -> None:
@@ -113,7 +147,7 @@ def _halve(mesh: bpy.types.Mesh) -> None:
         raise QuadsError(rpt_("nothing is left of its middle to mirror"))
 
 
-def _run(context, holder: bpy.types.Object, num_quads: int) -> None:
+def _run(context, holder: bpy.types.Object, num_quads: int, *, is_symmetric: bool) -> None:
     seen = {"object": holder, "active_object": holder}
     chosen = {"selected_objects": [holder], "selected_editable_objects": [holder]}
     try:
@@ -121,7 +155,7 @@ def _run(context, holder: bpy.types.Object, num_quads: int) -> None:
             answer = bpy.ops.object.quadriflow_remesh(
                 mode="FACES",
                 target_faces=num_quads,
-                use_mesh_symmetry=False,
+                use_mesh_symmetry=is_symmetric,
                 use_preserve_sharp=False,
                 use_preserve_boundary=True,
                 smooth_normals=False,
@@ -130,7 +164,7 @@ def _run(context, holder: bpy.types.Object, num_quads: int) -> None:
     except RuntimeError as error:
         raise QuadsError(str(error).strip().splitlines()[-1]) from error
     if answer != {"FINISHED"}:
-        raise QuadsError(rpt_("the mesh has edges with three faces, or faces that look inward"))
+        raise QuadsError(rpt_("its faces look inward here and outward there"))
     if not len(holder.data.polygons):
         raise QuadsError(rpt_("nothing came out"))
 
@@ -145,21 +179,58 @@ def _read_quads(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:
         raise QuadsError(rpt_("nothing came out"))
     quads = np.empty(len(mesh.loops), dtype=np.int32)
     mesh.loops.foreach_get("vertex_index", quads)
-    return points, quads.reshape(-1, 4)
+    # It may leave vertices behind that no face uses.
+    used, quads = np.unique(quads, return_inverse=True)
+    return points[used], quads.reshape(-1, 4).astype(np.int32)
 
 
-def _mirrored(points: np.ndarray, quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return half a mesh with its mirror image, joined where it is open at X = 0."""
+def _open_edges(mesh: bpy.types.Mesh) -> np.ndarray:
+    """Return the ends of the edges at X = 0 that have one face, [E, 2, 3]."""
+    edges = np.empty(len(mesh.loops), dtype=np.int32)
+    mesh.attributes[".corner_edge"].data.foreach_get("value", edges)
+    is_open = np.bincount(edges, minlength=len(mesh.edges)) == 1
+    ends = _points(mesh)[_read(mesh.edges, "vertices", 2)[is_open]]
+    return ends[(np.abs(ends[..., 0]) < MEAN_EDGE / 10).all(axis=1)]
+
+
+def _mirrored(
+    points: np.ndarray, quads: np.ndarray, cut: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return half a mesh with its mirror image, joined where it is open at X = 0.
+
+    Args:
+        points: [V, 3].
+        quads: [Q, 4].
+        cut: ends of the edges that the half was cut along, [E, 2, 3].
+    """
     edges, counts = _edges(quads)
     rim = np.unique(edges[counts == 1])
     rim = rim[np.abs(points[rim, 0]) < MEAN_EDGE]  # Other holes stay what they are.
-    points[rim, 0] = 0.0
+    if not len(rim):
+        # With few quads QuadriFlow may close each half by itself.
+        raise HalvesError(rpt_("both sides came out apart, ask for more quads"))
+    # QuadriFlow does not keep its borders where they were.
+    points[rim] = _nearest_on(points[rim], cut) * np.float32([0, 1, 1])
     is_shared = np.zeros(len(points), dtype=bool)
     is_shared[rim] = True
     image = np.cumsum(~is_shared) - 1 + len(points)
     image[rim] = rim
     both = np.concatenate([points, points[~is_shared] * np.float32([-1, 1, 1])])
     return both, np.concatenate([quads, image[quads][:, ::-1]]).astype(np.int32)
+
+
+def _nearest_on(points: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """Return the places on lines [L, 2, 3] that are nearest to points, [P, 3]."""
+    if not len(lines):
+        return points
+    start, along = lines[:, 0], lines[:, 1] - lines[:, 0]
+    square = np.maximum((along**2).sum(axis=1), 1e-20)
+    found = np.empty_like(points)
+    for index, point in enumerate(points):  # Some hundred, each against all lines at once.
+        share = (((point - start) * along).sum(axis=1) / square).clip(0.0, 1.0)
+        places = start + share[:, None] * along
+        found[index] = places[((places - point) ** 2).sum(axis=1).argmin()]
+    return found
 
 
 def _is_closed(quads: np.ndarray) -> bool:

@@ -142,15 +142,14 @@ def test_quads_are_closed_and_look_as_before(ball):
     assert corners_of(mesh).shape[1] == 4
     assert 250 < len(mesh.polygons) < 600
     assert is_closed_and_oriented(mesh)
-    np.testing.assert_allclose(
-        np.linalg.norm(points_of(mesh) - (0, 0, 0.5), axis=1), 0.5, atol=0.02
-    )
+    away = np.linalg.norm(points_of(mesh) - (0, 0, 0.5), axis=1)
+    assert away.max() < 0.5 + 1e-6 and away.min() > 0.495  # The old faces sag by 0.004.
     assert looks_as_before(subject())
     assert not mesh.validate()
     # The old mesh, material and image are gone; a normal map has come.
     assert content() == (*before[:3], before[3] + 1)
     assert reading.normal_image(subject()).size[0] == 256
-    assert subject()[mesh_facts.CLOSED_KEY] == len(mesh.edges)
+    assert list(subject()[mesh_facts.CLOSED_KEY]) == [1, len(mesh.edges), len(mesh.polygons)]
 
 
 def test_fewer_triangles_are_closed_and_look_as_before(ball):
@@ -264,8 +263,9 @@ def test_symmetry_is_kept(ball):
     points = points_of(subject().data)
     mirrored = points * (-1, 1, 1)
     away = [np.linalg.norm(points - each, axis=1).min() for each in mirrored]
-    assert max(away) < 1e-5
+    assert max(away) < 5e-5
     assert is_closed_and_oriented(subject().data)
+    assert np.linalg.norm(points - (0, 0, 0.5), axis=1).min() > 0.495
 
 
 def test_where_quadriflow_gives_up_the_object_is_untouched(ball):
@@ -282,7 +282,7 @@ def test_where_quadriflow_gives_up_the_object_is_untouched(ball):
     edit.free()
     count, before = len(ball.data.polygons), content()
 
-    with pytest.raises(RuntimeError, match="QuadriFlow could not remesh Ball: the mesh has edges"):
+    with pytest.raises(RuntimeError, match="QuadriFlow could not remesh Ball: it has edges"):
         bpy.ops.maquette.quad_remesh(quads=300, texture_size=64)
 
     assert (len(subject().data.polygons), content()) == (count, before)
@@ -292,8 +292,8 @@ def test_where_quadriflow_gives_up_the_object_is_untouched(ball):
 def test_holes_that_come_out_are_refused(ball, monkeypatch):
     real = quadriflow._run
 
-    def with_hole(context, holder, num_quads):
-        real(context, holder, num_quads)
+    def with_hole(context, holder, num_quads, **options):
+        real(context, holder, num_quads, **options)
         import bmesh
 
         edit = bmesh.new()

@@ -99,6 +99,19 @@ def test_quads_get_the_colours_of_the_surface_they_replace() -> None:
     np.testing.assert_array_equal(result.polygons, quads)
 
 
+def test_what_stands_off_the_surface_is_put_back_on_it() -> None:
+    vertices, quads = ring(64, 24)
+    off = vertices + np.random.default_rng(2).normal(0, 0.01, vertices.shape).astype(np.float32)
+
+    result = remesh(
+        RemeshRequest(source=painted(128, 48), vertices=off, polygons=quads, texture_size=0)
+    )
+
+    x, y, z = (result.mesh.vertices - (10, 0, 0)).T
+    away = np.hypot(np.hypot(x, y) - 1.1, z)
+    assert np.abs(away - 0.4).max() < 0.003  # The sag of the source's faces.
+
+
 def test_both_halves_of_a_quad_lie_side_by_side_on_the_texture() -> None:
     vertices, quads = ring(50, 20, bumps=0.3)
 
