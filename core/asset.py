@@ -65,7 +65,7 @@ class Surface:
         if self.face_paints.shape != (count,):
             raise ValueError(f"expected [{count}] paints of faces, got {self.face_paints.shape}")
         if not np.isfinite(self.vertices).all():
-            raise ValueError("vertices are not numbers")
+            raise ValueError("its vertices are not numbers")
         if count and not 0 <= self.faces.min() <= self.faces.max() < len(self.vertices):
             raise ValueError("faces point to vertices that are not there")
         if count and not 0 <= self.face_paints.min() <= self.face_paints.max() < len(self.paints):

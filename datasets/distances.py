@@ -23,18 +23,15 @@ def signed_distances(surface: Surface, points: NDArray[np.float32]) -> NDArray[n
 
     Inside is where a ray leaves the surface more or less often than it enters it (a winding number
     that is not zero): parts may overlap, shells leave their cavity empty, and parts that are inside
-    out count. Two of three rays decide, since one may slip through an edge.
+    out count.
 
     Args:
         surface: closed, see `core.assets_in.closed`, in [-1, 1]^3.
         points: [Q, 3].
     """
-    from mathutils.bvhtree import BVHTree
-
-    tree = BVHTree.FromPolygons(surface.vertices.tolist(), surface.faces.tolist())
-    directions = (_DIRECTIONS / np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)).tolist()
-    nearest = [tree.find_nearest(point) for point in points.tolist()]
-    inside = np.array([_is_inside(tree, point, directions) for point in points.tolist()])
+    tree = _Triangles(surface)
+    nearest = [tree.bvh.find_nearest(point) for point in points.tolist()]
+    inside = np.array([tree.is_inside(point) for point in points.tolist()], dtype=bool)
     distance = np.array([hit[3] for hit in nearest], dtype=np.float32)
     places = _places(
         surface,
@@ -47,22 +44,48 @@ def signed_distances(surface: Surface, points: NDArray[np.float32]) -> NDArray[n
     return rows
 
 
-def _is_inside(tree: Any, point: list[float], directions: list[list[float]]) -> bool:
-    return sum(_winding(tree, point, direction) != 0 for direction in directions) >= 2
+class _Triangles:
+    """Triangles to be hit by rays; Blender's tree finds the first, and those that lie on it."""
 
+    def __init__(self, surface: Surface) -> None:
+        from mathutils import Vector
+        from mathutils.bvhtree import BVHTree
 
-def _winding(tree: Any, point: list[float], direction: list[float]) -> int:
-    """Return how often a ray leaves the surface more than it enters it."""
-    from mathutils import Vector
+        vertices = [Vector(vertex) for vertex in surface.vertices.tolist()]
+        self.faces = surface.faces.tolist()
+        self.bvh: Any = BVHTree.FromPolygons(vertices, self.faces)
+        self.corners = [[vertices[index] for index in face] for face in self.faces]
+        lengths = np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)
+        self.directions = [Vector(each) for each in (_DIRECTIONS / lengths).tolist()]
 
-    start, along, balance = Vector(point), Vector(direction), 0
-    for _ in range(_MAX_CROSSINGS):
-        location, normal, _, _ = tree.ray_cast(start, along)
-        if location is None:
-            break
-        balance += 1 if normal.dot(along) > 0 else -1
-        start = location + along * _STEP
-    return balance
+    def is_inside(self, point: list[float]) -> bool:
+        """Tell whether two of three rays say so, since one may slip through an edge."""
+        from mathutils import Vector
+
+        start = Vector(point)
+        return sum(self.winding(start, along) != 0 for along in self.directions) >= 2
+
+    def winding(self, start: Any, along: Any) -> int:
+        """Return how often a ray leaves the triangles more than it enters them."""
+        crossed: dict[int, int] = {}
+        at = start
+        for _ in range(_MAX_CROSSINGS):
+            location, normal, index, _ = self.bvh.ray_cast(at, along)
+            if location is None:
+                break
+            crossed[index] = 1 if normal.dot(along) > 0 else -1
+            # Faces of parts that touch or overlap may lie in one plane: all of them are crossed.
+            for _, other, near, _ in self.bvh.find_nearest_range(location, _STEP):
+                if near not in crossed and self._crosses(near, start, along):
+                    crossed[near] = 1 if other.dot(along) > 0 else -1
+            at = location + along * _STEP
+        return sum(crossed.values())
+
+    def _crosses(self, index: int, start: Any, along: Any) -> bool:
+        from mathutils.geometry import intersect_ray_tri
+
+        hit = intersect_ray_tri(*self.corners[index], along, start, True)
+        return hit is not None and (hit - start).dot(along) > 0
 
 
 def _places(surface: Surface, faces: NDArray[np.int64], points: NDArray[np.float64]) -> Places:

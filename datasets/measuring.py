@@ -38,6 +38,8 @@ def members_of(
     Raises:
         AssetError: the surface is empty, or has no area.
     """
+    if not len(surface.faces):
+        raise AssetError("it has no faces that would be rendered")
     seed = settings.seed ^ int(source.key.rpartition("-")[2][:7], 16)
     try:
         surface, box = boxed(_without_flat_faces(surface))
@@ -66,11 +68,17 @@ def members_of(
 
 
 def _without_flat_faces(surface: Surface) -> Surface:
-    """Leave out faces without area, which show nothing and have no normal."""
+    """Leave out faces without area, which show nothing and have no normal.
+
+    Raises:
+        AssetError: then nothing would be left.
+    """
     sides = surface.corners[:, 1:].astype(np.float64) - surface.corners[:, :1]
     has_area = np.cross(sides[:, 0], sides[:, 1]).any(axis=1)
     if has_area.all():
         return surface
+    if not has_area.any():
+        raise AssetError("its faces have no area")
     return replace(
         surface,
         faces=surface.faces[has_area],

@@ -38,7 +38,9 @@ def open_asset(path: Path) -> None:
         else:
             _importer(path.suffix.lower())(filepath=str(path))
     except Exception as error:  # Importers are Python and fail with anything.
-        raise AssetError(f"Blender cannot read it ({_reason(error)})") from error
+        # A report of the data set tells nothing about the machine.
+        reason = _reason(error).replace(str(path), path.name)
+        raise AssetError(f"Blender cannot read it ({reason})") from error
 
 
 def _importer(suffix: str) -> Any:
@@ -60,7 +62,7 @@ def _reason(error: Exception) -> str:
     # A report is followed by where it was raised.
     lines = [line for line in lines if not line.startswith(("Location:", "File ", "Traceback"))]
     text = lines[-1] if lines else type(error).__name__
-    return re.sub(r"^(Error: )?(\w+(Error|Exception): )?", "", text).rstrip(".")[:200]
+    return re.sub(r"^(Error: )?(\w+(Error|Exception): )?", "", text).rstrip(".")[:400]
 
 
 def captions_inside() -> list[str]:

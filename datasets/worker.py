@@ -45,7 +45,7 @@ def _answer(task: dict[str, str], settings: BuildSettings) -> Description:
     source = Source(task["file"], task["key"])
     try:
         notes = build_part(Path(task["path"]), Path(task["target"]), source, settings)
-    except AssetError as error:
+    except (AssetError, ValueError) as error:
         return {"reason": str(error)}
     except OSError as error:
         # The disk, and not the asset, is to blame.

@@ -134,7 +134,7 @@ def test_every_usable_asset_is_in_a_shard_and_every_other_in_the_report(built, s
     reasons = {each["file"]: each["reason"] for each in report["bad"]}
     assert reasons.keys() == {"broken.glb", "nothing.blend"}
     assert reasons["broken.glb"].startswith("Blender cannot read it (GLB version must be 2")
-    assert reasons["nothing.blend"] == "it has no faces"
+    assert reasons["nothing.blend"] == "it has no faces that would be rendered"
     assert summary["samples"] == 5 and summary["closed"] == 3
     assert sum(shard["samples"] for shard in summary["shards"]) == 5
     assert list((built / ".build" / "parts").iterdir()) == []

@@ -105,7 +105,7 @@ def test_faces_without_area_are_left_out() -> None:
     """An importer's leftovers must not make a closed mesh open, nor an empty one full."""
     flat = surface_of(np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0]]), np.array([[0, 1, 2]]))
 
-    with pytest.raises(AssetError, match="it has no faces"):
+    with pytest.raises(AssetError, match="its faces have no area"):
         members_of(flat, SOURCE, SETTINGS, {})
 
 
