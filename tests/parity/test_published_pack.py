@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,12 @@ from diffusers import (
     ShapEImg2ImgPipeline,
     ShapEPipeline,
 )
+from maquette.core.conditioning.clip_text import ClipTextEncoder
 from maquette.core.config import GenerationRequest, ReferenceImage
 from maquette.core.diffusion.denoiser import guided_denoiser
 from maquette.core.diffusion.samplers import sample_heun
 from maquette.core.diffusion.schedule import diffusers_sigmas, exp_alphas_cumprod
+from maquette.core.interrupt import Check
 from maquette.core.published_pack import PublishedPack
 from maquette.tests.parity.reference_models import (
     TINY,
@@ -125,3 +129,55 @@ def test_picture_to_latent_equals_diffusers(
     noise = initial_noise() * float(diffusers_sigmas(NUM_STEPS)[0])
     expected = reference_latent(pipeline, Image.fromarray(pixels[..., :3]), noise)
     assert relative_l2(latent, expected) < TOLERANCE
+
+
+@pytest.fixture
+def half_pack(tmp_path: Path) -> Path:
+    """A pack for prompts whose renderer is in half precision, as it is published."""
+    export(reference_prior(TINY.text_prior, seed=11), tmp_path / "text" / "prior", PRIOR)
+    encoder = reference_text_encoder(TINY.text_encoder, seed=12)
+    export(encoder, tmp_path / "text" / "text_encoder", "model.safetensors")
+    renderer = reference_renderer(TINY.decoder, seed=13).half()
+    export(renderer, tmp_path / "shap_e_renderer", PRIOR)
+    return tmp_path
+
+
+def test_the_projection_stays_as_small_as_its_file_and_computes_in_full(half_pack: Path) -> None:
+    """Half precision in the file is exact in fp32, so only the order of sums may differ."""
+    cpu = torch.device("cpu")
+    kept = PublishedPack(half_pack, cpu, torch.bfloat16, TINY).decoder
+    widened = PublishedPack(half_pack, cpu, torch.bfloat16, TINY).decoder.float()
+    latent = torch.randn(
+        1, TINY.decoder.num_latents, TINY.decoder.channels, generator=torch.Generator()
+    )
+
+    # The first one was loaded apart, since `float` converts in place.
+    dtypes = {matrix.weight.dtype for matrix in kept.params_proj.matrices}
+    assert dtypes == {torch.float16}
+    assert {parameter.dtype for parameter in kept.mlp.parameters()} == {torch.float32}
+    for matrix, expected in zip(kept.weights(latent), widened.weights(latent), strict=True):
+        assert matrix.dtype == torch.float32
+        torch.testing.assert_close(matrix, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_encoder_is_dropped_and_its_last_answer_remembered(
+    half_pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = PublishedPack(half_pack, torch.device("cpu"), torch.float32, TINY)
+    loaded: list[weakref.ref[ClipTextEncoder]] = []
+    load = PublishedPack._load_text_encoder
+
+    def load_and_watch(self: PublishedPack, check: Check) -> ClipTextEncoder:
+        encoder = load(self, check)
+        loaded.append(weakref.ref(encoder))
+        return encoder
+
+    monkeypatch.setattr(PublishedPack, "_load_text_encoder", load_and_watch)
+
+    first = pack.condition(GenerationRequest(prompt="a red chair")).tokens
+    again = pack.condition(GenerationRequest(prompt="a red chair", seed=3)).tokens
+    other = pack.condition(GenerationRequest(prompt="a blue cup")).tokens
+
+    gc.collect()
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert [encoder() for encoder in loaded] == [None, None]
