@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fmt check test test-unit test-parity test-blender test-gui build bench clean
+.PHONY: help setup demo fmt check test test-unit test-parity test-blender test-gui int8 build bench clean
 
 PYTHON ?= $(shell tools/find_python.sh 3.11 3.13)
 VENV := .venv
@@ -51,6 +51,10 @@ test-blender: $(READY) ## Test the extension on every Blender served.
 test-gui: build ## Test the real application, set up on Debian or named by BLENDER=.
 	@mkdir -p build/types && ln -sfn ../.. build/types/maquette
 	tools/gui_blender.sh python -m pytest -q -p no:cacheprovider tests/gui
+
+int8: $(READY) ## Add OpenVINO to .venv, and test the 8-bit path with it.
+	$(RUN) -m pip install --no-deps "openvino==2026.4.0"
+	$(RUN) -m pytest -q tests/unit/test_int8.py
 
 build: $(READY) ## Build the extension's zip under dist/ with Blender's own tool.
 	$(RUN) tools/build_extension.py
