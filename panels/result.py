@@ -22,10 +22,17 @@ SETTINGS = {
     "method": n_("Sampler"),
     "resolution": n_("Resolution"),
     "texture_size": n_("Texture"),
+    "triangles": n_("Triangles at Most"),
+    "shading": n_("Shading"),
+    "symmetry": n_("Symmetry"),
+    "num_lods": n_("LODs"),
+    "collision": n_("Collision"),
     "like_seeds": n_("Like Seed"),
     "device": n_("Device"),
     "precision": n_("Precision"),
 }
+UNSAID = ("none", 0)
+"""Values of settings that say that nothing was asked for."""
 STAGES = {
     "load": n_("Loading"),
     "condition": n_("Prompt"),
@@ -96,7 +103,7 @@ class MAQUETTE_PT_result_details(_ResultPanel, bpy.types.Panel):
         _draw_facts(column, active)
         settings = active.get(f"{RECORD_KEY}_settings", {})
         for key, label in SETTINGS.items():
-            if key in settings:
+            if key in settings and settings[key] not in UNSAID:
                 _draw_fact(column, label, _in_words(settings[key]))
         seconds = active.get(f"{RECORD_KEY}_seconds", {})
         if seconds:

@@ -18,7 +18,7 @@ from bpy.props import BoolProperty, FloatProperty, PointerProperty, StringProper
 from ...core.errors import CancelledError
 from ...core.mesh import GenerationRecord, GenerationResult
 from ...core.painted import Remeshed, RemeshRequest
-from .. import engine, mesh_build, mesh_facts, messages, tasks
+from .. import engine, mesh_build, mesh_facts, messages, notes, status, tasks
 from ..jobs import host, landing, spec
 from ..variants import collection, thumbnails
 
@@ -165,12 +165,9 @@ def _put() -> None:
         return
     _replace(subject, run.record, run.remeshed)
     landing.push_undo(run.step_name.format(name=subject.name))
-    _finish(
-        run.remeshed.note
-        and rpt_("There are more triangles than asked for: {reason}").format(
-            reason=run.remeshed.note
-        )
-    )
+    if run.remeshed.note:
+        status.current().warning = notes.in_words(run.remeshed.note)
+    _finish()
 
 
 def _replace(subject: bpy.types.Object, record: dict, remeshed: Remeshed) -> None:

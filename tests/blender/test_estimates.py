@@ -11,7 +11,7 @@ import bpy
 import pytest
 from maquette.core.config import GenerationRequest, SamplerChanges
 from maquette.core.experience import Experience
-from maquette.operators import estimates, events
+from maquette.operators import estimates, events, mesh_settings
 
 STAGES = {
     "load": 2.0,
@@ -182,7 +182,10 @@ def test_a_failed_run_teaches_nothing(pipeline, make_timed):
 def teach(make_timed, **stages):
     """Let the machine have run the default settings once."""
     request = GenerationRequest(
-        prompt="any", sampler=SamplerChanges(num_steps=DEFAULT_STEPS), reserved_cores=1
+        prompt="any",
+        sampler=SamplerChanges(num_steps=DEFAULT_STEPS),
+        surface=mesh_settings.surface_of(settings()),
+        reserved_cores=1,
     )
     experience = Experience()
     experience.learn(request, make_timed(**stages))

@@ -53,14 +53,17 @@ def test_the_request_is_what_the_panel_shows(pipeline):
 
 
 def test_untouched_settings_are_the_defaults_of_the_request():
-    from maquette.core.config import GenerationRequest, SamplerConfig
+    from maquette.core.config import GenerationRequest, SamplerConfig, SurfaceConfig
 
     enter("a chair")
+    of_normal = SurfaceConfig(triangles=20_000, normal_map=True)
 
     request = properties.request_of(bpy.context.scene.maquette)
 
     assert request.settle_sampler(SamplerConfig()) == SamplerConfig()
-    assert replace(request, sampler=None) == GenerationRequest(prompt="a chair", reserved_cores=1)
+    assert replace(request, sampler=None) == GenerationRequest(
+        prompt="a chair", reserved_cores=1, surface=of_normal
+    )
 
 
 def test_a_warning_of_the_result_is_shown(pipeline, make_result):

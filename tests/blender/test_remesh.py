@@ -438,3 +438,14 @@ def test_another_file_gets_nothing(ball, stopped, tmp_path):
 
     assert len(subject().data.polygons) == count
     assert not running.state().is_running
+
+
+def test_why_there_are_more_triangles_than_asked_for_is_said(ball, monkeypatch):
+    real = running._work
+    note = "700 triangles were kept because fewer would tear the surface"
+    monkeypatch.setattr(running, "_work", lambda *args: replace(real(*args), note=note))
+
+    bpy.ops.maquette.change_triangles(triangles=700, texture_size=0)
+
+    assert bpy.context.window_manager.maquette.warning == note
+    assert running.state().error == ""
