@@ -53,22 +53,27 @@ def merged(kept: Iterable[SuiteReport], new: Iterable[SuiteReport]) -> list[Suit
     return list(({each.suite: each for each in kept} | {each.suite: each for each in new}).values())
 
 
-def publish(
-    reports: Sequence[SuiteReport],
+def keep(
+    reports: Iterable[SuiteReport],
     order: Sequence[str],
     folder: Path = RESULTS,
     document: Path = DOCUMENT,
 ) -> None:
-    """Write the reports, add them to the history and copy their table into the document."""
+    """Put reports in the place of the kept ones of their suites, in the document too."""
     folder.mkdir(exist_ok=True)
-    in_order = sorted(reports, key=lambda report: order.index(report.suite))
+    together = merged(read_reports(folder), reports)
+    in_order = sorted(together, key=lambda report: order.index(report.suite))
     plain = [report.as_json() for report in in_order]
     (folder / _LATEST).write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
-    with (folder / _HISTORY).open("a", encoding="utf-8") as file:
-        file.write(json.dumps([_short(report) for report in in_order]) + "\n")
     if document.exists():
         text = document.read_text(encoding="utf-8")
         document.write_text(with_table(text, in_order), encoding="utf-8")
+
+
+def remember(reports: Iterable[SuiteReport], folder: Path = RESULTS) -> None:
+    """Add a run to the history, one line of JSON."""
+    with (folder / _HISTORY).open("a", encoding="utf-8") as file:
+        file.write(json.dumps([_short(report) for report in reports]) + "\n")
 
 
 def with_table(text: str, reports: Sequence[SuiteReport]) -> str:

@@ -12,12 +12,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from .options import Options, Suite
-from .report import RESULTS, SuiteReport, merged, publish, read_reports
+from .report import RESULTS, SuiteReport, keep, read_reports, remember
 from .rows import Row, text_table
 from .shapes import NAMES
 from .timing import Load, machine
@@ -49,14 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shapes=tuple(asked.shape),
         uses_kept=asked.kept and "eval" not in suites,
     )
-    if not asked.report:
-        _limit_threads(asked.threads)
-        reports = measure_all(suites, options, measure)
-    else:
+    if asked.report:
         reports = [each for each in read_reports() if each.suite in suites]
-    if asked.save:
-        reports_on_file = merged(read_reports(), reports)
-        publish(reports_on_file, list(SUITES))
+    else:
+        _limit_threads(asked.threads)
+        reports = []
+        for report in measure_all(suites, options, measure):
+            reports.append(report)
+            if asked.save:
+                keep([report], list(SUITES))
+        if asked.save:
+            remember(reports)
     if asked.json:
         text = json.dumps([report.as_json() for report in reports], indent=1) + "\n"
         Path(asked.json).write_text(text, encoding="utf-8")
@@ -65,14 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_status(rows)
 
 
-def measure_all(suites: Sequence[Suite], options: Options, measure: Measure) -> list[SuiteReport]:
+def measure_all(
+    suites: Sequence[Suite], options: Options, measure: Measure
+) -> Iterator[SuiteReport]:
     """Run suites one after the other, telling each on stderr."""
-    reports = []
     for name in suites:
         sys.stderr.write(f"{name} ...\n")
         with Load() as load:
             rows = measure(name, options)
-        report = SuiteReport(
+        sys.stderr.write(text_table(rows))
+        yield SuiteReport(
             suite=name,
             rows=rows,
             machine=machine(),
@@ -81,9 +86,6 @@ def measure_all(suites: Sequence[Suite], options: Options, measure: Measure) -> 
             foreign_load=round(load.foreign_load, 3),
             scope="quick" if options.is_quick else "full" if options.is_full else "normal",
         )
-        reports.append(report)
-        sys.stderr.write(text_table(rows))
-    return reports
 
 
 def measure(suite: Suite, options: Options) -> list[Row]:

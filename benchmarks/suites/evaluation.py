@@ -97,7 +97,7 @@ def evaluations(options: Options) -> Evaluations:
     if options.is_quick:
         spec = replace(spec, num_layers=_QUICK_LAYERS)
     with torch.inference_mode():
-        priors, missing = _priors(spec)
+        priors, missing = own_priors(spec)
         calls, missing_baselines = _baselines(priors["fp32"], spec, has_bf16="bf16" in priors)
         calls |= {name: _once(prior, spec) for name, prior in priors.items()}
         missing |= missing_baselines
@@ -129,7 +129,7 @@ def kept(rows: Sequence[Row]) -> Evaluations:
     return Evaluations(timings, errors, missing, rows[0].details["num_layers"])
 
 
-def _priors(spec: PriorSpec) -> tuple[dict[str, Prior], dict[str, str]]:
+def own_priors(spec: PriorSpec) -> tuple[dict[str, Prior], dict[str, str]]:
     """Return our own precisions, and why others are missing here."""
     priors: dict[str, Prior] = {"fp32": random_prior(spec)}
     missing = {}

@@ -26,9 +26,11 @@ from ...tests.analytic_diffusion import (
     ignore_step,
     relative_errors,
 )
+from ..baselines.stock import StockPrior
 from ..options import Options
-from ..rows import Row
-from .evaluation import STOCK, evaluations
+from ..rows import Row, ratio_row
+from ..timing import in_turn
+from .evaluation import STOCK, evaluations, own_priors
 
 OFFICIAL = "official Heun 127"
 
@@ -72,7 +74,35 @@ def rows(options: Options) -> list[Row]:
         why = "there is no fast preset yet"
         return [*table, Row(metric="fast preset: prompt to latent", goal=25.0, note=why)]
     found = landing(fast)
-    return [*table, fast_row(options, found), *_distances("fast preset", found, None, None)]
+    table += [fast_row(options, found), *_distances("fast preset", found, None, None)]
+    return [*table, _really_run(options, fast)] if options.is_full else table
+
+
+def _really_run(options: Options, fast: SamplerConfig) -> Row:
+    """Sample one latent of the published size both ways, random weights."""
+    spec = PRIORS["shap-e-text"]
+    best = evaluations(options).best
+    priors, _ = own_priors(spec)
+    condition = torch.ones(1, 1, spec.condition_width)
+    ways = {
+        best: lambda: sample_latents(priors[best], condition, fast, [0], on_step=ignore_step),
+        STOCK: lambda: sample_latents(
+            StockPrior(priors["fp32"]),
+            condition,
+            SamplerConfig.published(),
+            [0],
+            on_step=ignore_step,
+        ),
+    }
+    with torch.inference_mode():
+        timings = in_turn(ways, runs=1, warm_up=False)
+    return ratio_row(
+        "fast preset: prompt to latent, really run",
+        timings[best],
+        timings[STOCK],
+        baseline=f"{STOCK}, {OFFICIAL}",
+        goal=25.0,
+    )
 
 
 def fast_row(options: Options, found: Landing) -> Row:

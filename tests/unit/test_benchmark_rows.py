@@ -12,9 +12,9 @@ from maquette.benchmarks.report import (
     BEGIN,
     END,
     SuiteReport,
-    merged,
-    publish,
+    keep,
     read_reports,
+    remember,
     with_table,
 )
 from maquette.benchmarks.rows import Row, markdown_table, ratio_row, text_table
@@ -105,7 +105,7 @@ def test_both_tables_have_every_row_and_say_why_one_was_skipped() -> None:
 def test_reports_are_read_as_they_were_written(tmp_path: Path) -> None:
     reports = [report("iso", row(12.0, details={"by_shape": {"chair": 1.5}}), row(None))]
 
-    publish(reports, list(SUITES), tmp_path, tmp_path / "absent.md")
+    keep(reports, list(SUITES), tmp_path, tmp_path / "absent.md")
     (found,) = read_reports(tmp_path)
 
     assert list(found.rows) == list(reports[0].rows)
@@ -116,20 +116,25 @@ def test_reports_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_a_new_report_takes_the_place_of_the_old_one_of_its_suite(tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
     document.write_text(f"Before\n{BEGIN}\nold\n{END}\nafter\n")
-    publish([report("iso", row(11.0)), report("eval", row(12.0))], list(SUITES), tmp_path, document)
+    keep([report("iso", row(11.0)), report("eval", row(12.0))], list(SUITES), tmp_path, document)
 
-    both = merged(read_reports(tmp_path), [report("iso", row(99.0))])
-    publish(both, list(SUITES), tmp_path, document)
+    keep([report("iso", row(99.0))], list(SUITES), tmp_path, document)
 
     values = {each.suite: each.rows[0].value for each in read_reports(tmp_path)}
     assert values == {"eval": 12.0, "iso": 99.0}
     assert [each.suite for each in read_reports(tmp_path)] == ["eval", "iso"]
-    history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
-    assert len(history) == 2
-    assert history[1][1]["values"] == {"field | ": 99.0}
     text = document.read_text()
     assert text.startswith("Before\n") and text.endswith(f"{END}\nafter\n")
     assert "| 99x |" in text and "old" not in text and "| 11x |" not in text
+
+
+def test_every_run_adds_a_line_to_the_history(tmp_path: Path) -> None:
+    remember([report("iso", row(11.0), row(None, metric="other"))], tmp_path)
+    remember([report("iso", row(99.0)), report("eval", row(12.0))], tmp_path)
+
+    lines = (tmp_path / "history.jsonl").read_text().splitlines()
+    runs = [[each["values"] for each in json.loads(line)] for line in lines]
+    assert runs == [[{"field | ": 11.0}], [{"field | ": 99.0}, {"field | ": 12.0}]]
 
 
 def test_a_document_without_marks_is_refused() -> None:
@@ -145,7 +150,7 @@ def test_suites_are_measured_in_order_with_the_options_given() -> None:
         return [row(11.0)]
 
     options = Options(is_quick=True)
-    reports = measure_all(["eval", "iso"], options, measure)
+    reports = list(measure_all(["eval", "iso"], options, measure))
 
     assert asked == [("eval", options), ("iso", options)]
     assert [(each.suite, each.scope) for each in reports] == [("eval", "quick"), ("iso", "quick")]
