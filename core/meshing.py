@@ -15,6 +15,7 @@ from .geometry.levels import Level, coarser_levels, finest_level
 from .geometry.normals import area_normals, surface_normals
 from .geometry.orient import place
 from .geometry.surface import Field, Report, StageTimer, Surface, SurfaceMaker
+from .geometry.symmetry import mirror_normals
 from .interrupt import Check
 from .mesh import HullData, MeshData, TextureData
 from .texture.bake import MapSources, bake_texture
@@ -112,6 +113,8 @@ class _Finisher:
         surface = self._surface
         with self._stage("colours"):
             normals = self._normals(surface.vertices, surface.faces, self._has_field_normals)
+            if half := surface.num_half:
+                normals = mirror_normals(surface.vertices[:half], normals[:half])
             colors = self._colors(surface.vertices)
         if self._request.texture_size:
             self._paint(normals)

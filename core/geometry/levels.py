@@ -84,7 +84,8 @@ def coarser_levels(
         check()
         coarser = _halved(level, len(finest.faces) >> (number + 1), check)
         if len(coarser.faces) > _WORTH_IT * len(level.faces):
-            return tuple(made), f"{len(made)} levels of detail were made: more would tear it"
+            reason = "because fewer triangles would tear the surface"
+            return tuple(made), f"{len(made)} of {count} levels of detail were made {reason}"
         made.append(coarser)
         level = coarser
     return tuple(made), ""

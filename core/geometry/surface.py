@@ -63,6 +63,8 @@ class Surface:
     """Those of all triangles that the grid gave."""
     num_fine: int
     """How many triangles the grid gave."""
+    num_half: int = 0
+    """How many of the vertices are those of the half that was mirrored; 0 if none was."""
 
     @property
     def is_simplified(self) -> bool:
@@ -127,8 +129,9 @@ class SurfaceMaker:
         if not is_sound:
             self.notes.append("The object was not made symmetric because its halves do not join")
             return None
-        mesh = mirror_half(*self._within(half, self.config.triangles // 2))
-        return Surface(_FoldedField(field, side), *mesh, fine[0], len(fine[1]))
+        half = self._within(half, self.config.triangles // 2)
+        folded = _FoldedField(field, side)
+        return Surface(folded, *mirror_half(*half), fine[0], len(fine[1]), len(half[0]))
 
     def _within(self, mesh: _Mesh, budget: int) -> _Mesh:
         if not budget or len(mesh[1]) <= budget:

@@ -80,3 +80,20 @@ def mirror_half(
     number = np.where(is_seam, np.arange(len(vertices)), len(vertices) - 1 + np.cumsum(~is_seam))
     turned = number[faces][:, ::-1].astype(np.int32)
     return np.concatenate([vertices, image]), np.concatenate([faces, turned])
+
+
+def mirror_normals(
+    vertices: NDArray[np.float32], normals: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the normals of a mesh from `mirror_half`, from those of its half.
+
+    Args:
+        vertices: of the half, [V, 3].
+        normals: of the same, [V, 3]; those of the seam are turned into the plane.
+    """
+    is_seam = vertices[:, 0] == 0
+    own = normals.copy()
+    own[is_seam, 0] = 0.0
+    own /= np.maximum(np.linalg.norm(own, axis=1, keepdims=True), np.float32(1e-20))
+    image = own[~is_seam] * np.array([-1, 1, 1], dtype=np.float32)
+    return np.concatenate([own, image])
