@@ -13,6 +13,7 @@ from maquette import weights_fetch
 from maquette.cli import blend_export
 from maquette.cli.errors import OutputError
 from maquette.core import errors
+from maquette.core.config import SurfaceConfig
 from maquette.tests.unit.cli_harness import (
     IMAGE_SAMPLER,
     TEXT_SAMPLER,
@@ -112,6 +113,36 @@ def test_settings_reach_the_request(maquette):
     assert (request.device, request.precision) == ("cuda:1", "fp16")
 
 
+def test_what_becomes_of_the_surface_reaches_the_request(maquette):
+    words = "--triangles 5000 --symmetry x --shading auto --normal-map --occlusion-map"
+    words += " --speck-share 0.1 --lods 3 --collision convex"
+
+    assert maquette("generate", "a cat") == 0
+    assert maquette("generate", "a cat", *words.split()) == 0
+
+    plain, asked = (request.surface for request in maquette.pipeline.requests)
+    assert plain == SurfaceConfig()
+    assert asked == SurfaceConfig(
+        triangles=5000,
+        symmetry="x",
+        shading="auto",
+        normal_map=True,
+        occlusion_map=True,
+        speck_share=0.1,
+        num_lods=3,
+        collision="convex",
+    )
+
+
+@pytest.mark.parametrize("option", [("--lods", "1"), ("--collision", "box")])
+@pytest.mark.parametrize("suffix", ["obj", "ply", "usd"])
+def test_formats_of_one_mesh_are_refused_levels_before_anything_is_made(maquette, option, suffix):
+    assert maquette("generate", "a cat", "--format", suffix, *option) == 2
+
+    assert f".{suffix} holds one mesh: use .blend or .glb" in maquette.err
+    assert maquette.files == [] and maquette.pipeline.requests == []
+
+
 def test_the_sampler_is_the_packs_own_unless_told(maquette, tmp_path):
     Image.new("RGB", (64, 64), "red").save(tmp_path / "a.png")
 
@@ -205,6 +236,9 @@ BAD_ARGUMENTS = {
     "resolution 1": (["a", "--resolution", "1"], "from 16 to 512, got 1"),
     "resolution 5000": (["a", "--resolution", "5000"], "from 16 to 512, got 5000"),
     "texture 1": (["a", "--texture-size", "1"], "from 64 to 8192, got 1"),
+    "triangles 5": (["a", "--triangles", "5"], "triangles must be a whole number from 100"),
+    "lods 9": (["a", "--lods", "9"], "levels of detail must be a whole number from 0 to 4, got 9"),
+    "shading": (["a", "--shading", "rough"], "choose from"),
     "size nan": (["a", "--size", "nan"], "target size must be a number"),
     "size 0": (["a", "--size", "0"], "target size must be a number"),
     "count 0": (["a", "--count", "0"], "count must be a whole number from 1 to 64, got 0"),
