@@ -196,6 +196,7 @@ def _clean(points: NDArray[np.float64], given: NDArray[np.int32], check: Check) 
     """Take away what slicers pass over, so that only what matters to them is judged."""
     diagonal = float(np.linalg.norm(np.ptp(points[given.ravel()], axis=0)))
     welded, num_welded = weld_rims(points, given, WELD_SHARE * diagonal)
+    check()
     areas = face_areas(points, welded)
     order = np.sort(welded, axis=1)
     has_area = (order[:, 1:] != order[:, :-1]).all(axis=1) & (areas > 1e-16 * diagonal**2)
@@ -210,8 +211,10 @@ def _clean(points: NDArray[np.float64], given: NDArray[np.int32], check: Check) 
     faces, areas = welded[kept], areas[kept]
     check()
     winding = read_winding(faces, areas)
+    check()
     alike = turn_over(faces, winding.is_odd)
     edges = find_edges(faces)
+    check()
     standing = find_standing(points, alike, areas, edges, check)
     return _Clean(
         points=points,

@@ -19,7 +19,7 @@ class MAQUETTE_OT_print_select(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     kind: EnumProperty(
-        name="What",
+        name="Problem",
         items=(
             ("THIN", "Thin Walls", "Faces whose wall is thinner than what the printer can make"),
             ("FLOATING", "Floating Parts", "Parts that hang on nothing"),

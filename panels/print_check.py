@@ -60,7 +60,7 @@ def _draw_result(layout, context, shown):
         text = iface_("The object or the settings have changed: check again")
         draw_text(box, context, text, icon="FILE_REFRESH", alert=True)
     elif context.mode == "EDIT_MESH":
-        text = iface_("As it was before Edit Mode")
+        text = iface_("Leave Edit Mode to see whether this still holds")
         draw_text(box, context, text, icon="EDITMODE_HLT")
     column = box.column(align=True)
     column.active = not shown.is_stale

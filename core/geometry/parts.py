@@ -171,6 +171,7 @@ def find_contacts(
         Pairs of parts, [N, 2]; a pair may stand there twice.
     """
     ends = find_edges(faces).ends
+    check()
     of_vertex = np.full(len(vertices), -1, dtype=np.int64)
     of_vertex[faces] = part[:, None]
     used = np.flatnonzero(of_vertex >= 0)

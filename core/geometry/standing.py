@@ -62,7 +62,9 @@ def find_standing(
     of_vertex = np.zeros(len(points), dtype=np.int64)
     of_vertex[faces] = part[:, None]
     is_whole[of_vertex[edges.open_ends[:, 0]]] = False
+    check()
     signs = _signs(points, faces, part, count)
+    check()
     within, contacts = np.empty((2, 0, 2), dtype=np.int64)
     if count > 1:
         within = find_within(points, faces, part, areas, check)

@@ -9,8 +9,11 @@ import addon_utils
 import bpy
 import numpy as np
 import pytest
+from maquette.cli import check
 from maquette.cli.blend_export import muffled
-from maquette.cli.main import run_command
+from maquette.cli.errors import EXPECTED
+from maquette.cli.output import Console
+from maquette.cli.parser import Parser
 from maquette.operators import mesh_build
 
 WRITERS = {
@@ -25,7 +28,15 @@ WRITERS = {
 @pytest.fixture
 def command(capsys):
     def call(*words):
-        code = run_command(["check", *map(str, words)])
+        # Without the other commands, some of which need torch.
+        parser = Parser(prog="maquette")
+        check.add_parser(parser.add_subparsers(parser_class=Parser))
+        console = Console(json_mode="--json" in words)
+        try:
+            arguments = parser.parse_args(["check", *map(str, words)])
+            code = arguments.run(arguments, console)
+        except EXPECTED as error:
+            code = console.report(error)
         out, err = capsys.readouterr()
         return code, out, err
 
