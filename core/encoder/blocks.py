@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..interrupt import Check, ignore
+
+_ROWS_AT_ONCE = 2048
+"""Of data that become keys and values, and a quarter of it of tokens that read them."""
 
 
 class ReadingBlock(nn.Module):
@@ -18,9 +24,10 @@ class ReadingBlock(nn.Module):
         self.norm_mlp = nn.LayerNorm(width)
         self.mlp = MLP(width)
 
-    def forward(self, tokens: Tensor, data: Tensor) -> Tensor:
-        """Return tokens [B, T, W] updated from data [B, D, W]."""
-        tokens = tokens + self.attn(self.norm_attn(tokens), self.norm_data(data))
+    def forward(self, tokens: Tensor, data: Tensor, check: Check = ignore) -> Tensor:
+        """Return tokens [B, T, W] updated from data [B, D, W]; `check` is called on the way."""
+        tokens = tokens + self.attn(self.norm_attn(tokens), self.norm_data(data), check)
+        check()
         return tokens + self.mlp(self.norm_mlp(tokens))  # type: ignore[no-any-return]
 
 
@@ -55,13 +62,24 @@ class Attention(nn.Module):
         self.kv = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor, data: Tensor) -> Tensor:
-        """Return what tokens [B, T, W] read from data [B, D, W], [B, T, W]."""
-        q = self.q(tokens).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        kv = self.kv(data).unflatten(-1, (2, self.num_heads, -1))
+    def forward(self, tokens: Tensor, data: Tensor, check: Check = ignore) -> Tensor:
+        """Return what tokens [B, T, W] read from data [B, D, W], [B, T, W].
+
+        `check` is called between pieces: 2,048 tokens that read 20,480 take seconds on a CPU.
+        """
+        shared = []
+        for start in range(0, data.shape[1], _ROWS_AT_ONCE):
+            check()
+            shared.append(self.kv(data[:, start : start + _ROWS_AT_ONCE]))
+        kv = torch.cat(shared, dim=1).unflatten(-1, (2, self.num_heads, -1))
         k, v = kv.permute(2, 0, 3, 1, 4)  # each [B, heads, D, W / heads]
-        read = F.scaled_dot_product_attention(q, k, v)
-        return self.out(read.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        q = self.q(tokens).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        read = []
+        for start in range(0, q.shape[2], _ROWS_AT_ONCE // 4):
+            check()
+            part = q[:, :, start : start + _ROWS_AT_ONCE // 4]
+            read.append(F.scaled_dot_product_attention(part, k, v))
+        return self.out(torch.cat(read, dim=2).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
 class MLP(nn.Module):

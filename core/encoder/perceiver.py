@@ -59,8 +59,8 @@ class AssetEncoder(nn.Module):
         data = self.neighborhoods(points[None, :, :3].float(), features, draw, check)
         h = self.norm_in(torch.cat([data, self.output_tokens[None]], dim=1))
         check()
-        h = self.read_points(h, features)
-        h = self.read_views(h, self.views_in(views, check).flatten(0, 1)[None])
+        h = self.read_points(h, features, check)
+        h = self.read_views(h, self.views_in(views, check).flatten(0, 1)[None], check)
         for block in self.blocks:
             check()
             h = block(h)

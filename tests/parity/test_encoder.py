@@ -130,11 +130,12 @@ def test_shuffles_are_part_of_the_result(encoder: AssetEncoder, record: dict[str
 
 
 @torch.inference_mode()
-def test_strips_of_views_do_not_matter(
+def test_how_the_work_is_cut_does_not_matter(
     encoder: AssetEncoder, record: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("maquette.core.encoder.patches._ROWS_AT_ONCE", 8)
     monkeypatch.setattr("maquette.core.encoder.neighborhoods._CENTERS_AT_ONCE", 5)
+    monkeypatch.setattr("maquette.core.encoder.blocks._ROWS_AT_ONCE", 20)
 
     latent = encoder(record["in.points"][0].T, views_of(record), recorded_draws(record))
 
