@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Opening files, starting new ones and quitting, while a job runs and afterwards."""
+"""Quitting during a run, and the preferences."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import pytest
 PROMPT = "a wooden chair"
 RUN_SECONDS = 90.0
 
-DRAFT = f"probes.choose(prompt={PROMPT!r}, preset='DRAFT', texture_size=128)"
 LONG = f"probes.choose(prompt={PROMPT!r}, steps=1024, resolution=256, texture_size=256)"
-WORKERS = "[each.name for each in __import__('threading').enumerate() if 'maquette' in each.name]"
 
 
 @pytest.fixture
@@ -29,17 +27,6 @@ def busy(app, sidebar, file):
     sidebar.click("maquette.generate")
     app.wait_until("bpy.context.window_manager.maquette.fraction > 0.02", RUN_SECONDS)
     return app
-
-
-def test_a_new_file_ends_the_run_and_gets_no_result(busy, viewport, screen):
-    viewport.press("ctrl+n")
-    screen.press("Return")
-    busy.wait_until("bpy.data.filepath == ''")
-
-    busy.wait_until(f"not {WORKERS}")
-    assert not busy.ask("probes.running()")
-    assert busy.ask("probes.objects()") == []
-    assert busy.ask("bpy.context.window_manager.maquette.error") == ""
 
 
 def test_quitting_during_a_run_ends_at_once(busy, viewport, screen):

@@ -19,19 +19,19 @@ MODULE = "'bl_ext.user_default.maquette'"
 
 
 def test_undo_and_redo_around_four_variants(app, viewport):
-    viewport.press("g", "x", "2", "Return")
+    viewport.press("g", "x", "2", "Return", "g", "y", "3", "Return")
     app.ask(DRAFT)
     app.ask("probes.choose(count=4)")
     app.ask(GENERATE)
     app.wait_until("bpy.context.window_manager.maquette.fraction > 0.3", RUN_SECONDS)
-    viewport.press("ctrl+z", "ctrl+shift+z")
+    viewport.press("ctrl+z", "ctrl+z", "ctrl+shift+z")
     app.wait_until(DONE, RUN_SECONDS)
     names = sorted(app.ask("probes.objects()"))
     assert len(names) == 4
 
     viewport.press("ctrl+z")
     assert app.ask("probes.objects()") == []
-    assert app.ask("bpy.data.objects['Cube'].location.x") == pytest.approx(2.0)
+    assert app.ask("bpy.data.objects['Cube'].location[:]") == pytest.approx([2.0, 0.0, 0.0])
     viewport.press("ctrl+shift+z")
 
     assert sorted(app.ask("probes.objects()")) == names
@@ -93,7 +93,7 @@ def test_a_deleted_scene_leaves_its_result_to_the_one_in_front(app):
     assert app.ask("probes.objects()") == [NAME]
 
 
-def test_another_file_ends_runs_and_those_that_wait(app, tmp_path):
+def test_another_file_ends_runs_and_those_that_wait(app, screen, viewport, tmp_path):
     path = tmp_path / "empty.blend"
     app.ask(f"bpy.ops.wm.save_as_mainfile(filepath={str(path)!r})")
     app.ask(LONG)
@@ -107,7 +107,10 @@ def test_another_file_ends_runs_and_those_that_wait(app, tmp_path):
     app.ask(DRAFT)
     app.ask(GENERATE)
     app.wait_until(f"'Object Mode' in {STAGE}", RUN_SECONDS)
-    app.ask("bpy.ops.wm.read_homefile(app_template='')")
+    app.ask(f"bpy.ops.wm.save_mainfile(filepath={str(path)!r})")
+    viewport.press("ctrl+n")
+    screen.press("Return")
+    app.wait_until("bpy.data.filepath == ''")
 
     app.wait_until("not probes.running()")
     assert app.ask("probes.objects()") == []
