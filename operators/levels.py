@@ -55,7 +55,7 @@ def attach(
     """Make a child of a result from each of the meshes that `build_meshes` yielded for it."""
     for number, mesh in enumerate(meshes, 1):
         is_level = number <= len(result.lods)
-        # As engines know them: Unity and Godot by the end of a name, Unreal by its beginning.
+        # Unity knows levels by the end of a name, Unreal collision meshes by its beginning.
         name = f"{owner.name}_LOD{number}" if is_level else f"UCX_{owner.name}"
         child = bpy.data.objects.new(name, mesh)
         mesh.name = name
