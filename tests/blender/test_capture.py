@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -250,3 +251,39 @@ def test_the_scene_stays_as_it_is():
     after = [len(getattr(bpy.data, name)) for name in ("meshes", "images", "materials", "objects")]
     assert after == before
     assert math.isclose(FOV, bpy.data.cameras.new("Default").angle, rel_tol=1e-5)
+
+
+@pytest.mark.needs_torch
+def test_a_selected_mesh_becomes_a_latent_that_becomes_a_field():
+    """The whole way of a mesh in Blender, with a small random network of the published kind."""
+    torch = pytest.importorskip("torch")
+    from maquette.core.decoder.stf import Decoder
+    from maquette.core.encode import encode, measure
+    from maquette.core.encoder.perceiver import AssetEncoder
+    from maquette.core.specs import DECODERS, ENCODERS
+
+    sizes = {"num_latents": 64, "channels": 32}
+    spec = replace(
+        ENCODERS["shap-e"],
+        **sizes,
+        width=32,
+        num_layers=2,
+        num_points=64,
+        num_views=2,
+        image_size=16,
+        num_centers=8,
+        num_neighbors=16,
+        conv_widths=(32, 32),
+    )
+    torch.manual_seed(0)
+    encoder = AssetEncoder(spec).requires_grad_(False).eval()
+    decoder = Decoder(replace(DECODERS["shap-e"], **sizes, hidden_width=16)).requires_grad_(False)
+    add_cube(location=(9, 0, 0))
+    bpy.ops.mesh.primitive_monkey_add()
+
+    surface = captured(bpy.context.selected_objects).surface
+    latent = encode(measure(surface, spec), encoder)
+
+    assert len(surface.faces) > 900 and latent.shape == (64, 32)
+    field = decoder.field(latent)
+    assert field.signed_distance(torch.zeros(5, 3)).isfinite().all()

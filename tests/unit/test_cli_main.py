@@ -78,7 +78,7 @@ def test_a_missing_package_counts_as_what_it_is_for(package, code):
 def test_the_help_of_each_command_documents_every_exit_code(capsys):
     for code in ExitCode:
         assert f"\n  {code.value} " in EXIT_CODES_HELP
-    for command in ("generate", "doctor", "evaluate", "demo"):
+    for command in ("generate", "doctor", "evaluate", "demo", "dataset"):
         with pytest.raises(SystemExit) as caught:
             build_parser().parse_args([command, "--help"])
         assert caught.value.code == 0
