@@ -27,9 +27,24 @@ def draw(self, context):
 
 def register() -> None:
     """Append it to what Blender shows there."""
-    bpy.types.STATUSBAR_HT_header.append(draw)
+    header = bpy.types.STATUSBAR_HT_header
+    # Blender puts this back after each text that an operator has shown there, such as that which
+    # installs extensions: what is appended beside it would be gone.
+    original = getattr(header, "_draw_orig", None)
+    if original is None:
+        header.append(draw)
+        return
+    shown, header.draw = header.draw, original
+    header.append(draw)
+    header._draw_orig = header.draw
+    if shown is not original:
+        header.draw = shown
 
 
 def unregister() -> None:
     """Take it away again."""
-    bpy.types.STATUSBAR_HT_header.remove(draw)
+    header = bpy.types.STATUSBAR_HT_header
+    for function in (header.draw, getattr(header, "_draw_orig", None)):
+        functions = getattr(function, "_draw_funcs", ())
+        if draw in functions:
+            functions.remove(draw)
