@@ -347,8 +347,9 @@ def _keeps_shape(before: Floats, after: Floats, edge: Ints) -> NDArray[np.bool_]
     lengths = np.linalg.norm(normals, axis=1) * np.linalg.norm(new_normals, axis=1)
     cosine = np.einsum("mi,mi->m", normals, new_normals) / np.maximum(lengths, 1e-300)
     least = np.where(quality < _MIN_QUALITY, _MIN_SLIVER, _MIN_QUALITY)
-    kept: NDArray[np.bool_] = (new_quality > least) | (new_quality > quality)
-    return kept & (cosine > _MIN_COSINE)
+    fit = (new_quality > least) | (new_quality > quality)
+    kept: NDArray[np.bool_] = fit & (cosine > _MIN_COSINE)
+    return kept
 
 
 def _measure(corners: Floats) -> tuple[Floats, Floats]:
