@@ -18,7 +18,7 @@ from ..interrupt import Check, ignore
 from .raster import Texels
 from .voxels import ClearanceGrid
 
-NUM_RAYS = 64
+NUM_RAYS = 48
 BLOCKS = 128
 """Blocks of texels along a side of the image."""
 

@@ -23,7 +23,7 @@ _SEED = 0.5
 """Cells from the mesh within which nodes stand for it: each cell that it cuts has one."""
 _SPACING = 0.4
 """Cells around a sample in which there may be no other."""
-_FARTHEST = 12
+_FARTHEST = 20
 """Cells beyond which distances are not told apart."""
 
 
