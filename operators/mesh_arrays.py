@@ -84,7 +84,7 @@ def vertex_colors(subject: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> 
 def fingerprint(subject: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> str:
     """Return a text that changes with the shape and size of an object, but not with its place.
 
-    Two milliseconds at 200,000 vertices, so that it can be taken whenever the object changes.
+    Nine milliseconds at 200,000 vertices, so that it can be taken whenever the object changes.
     """
     seen = as_seen(subject, depsgraph)
     digest = hashlib.blake2b(positions(seen.data).tobytes(), digest_size=16)
