@@ -150,7 +150,7 @@ def run_tasks(
 def _start(settings: BuildSettings) -> subprocess.Popen[str]:
     package = __package__ or "maquette.datasets"
     words = [sys.executable, "-m", f"{package}.worker", json.dumps(settings.to_json())]
-    # A session of its own: Ctrl-C is for us, and we end the workers.
+    # Apart from our own group of processes: Ctrl-C is for us, and we end the workers.
     return subprocess.Popen(
         words,
         stdin=subprocess.PIPE,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asset files through Blender's own importers. Every file starts from an empty session.
+"""Asset files through Blender's own importers. Every file starts from an empty scene.
 
 Only for a process of its own: whatever was open is gone, and a broken file may end Blender.
 """
@@ -24,7 +24,7 @@ class AssetError(Exception):
 
 
 def open_asset(path: Path) -> None:
-    """Open or import a file into an empty session; its scripts do not run.
+    """Open or import a file into an empty scene; its scripts do not run.
 
     Raises:
         AssetError: Blender refuses the file.
