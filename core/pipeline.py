@@ -223,7 +223,7 @@ class _Job:
         yield from Variants(tools, self._progress).results()
 
     def _prepare(self, footing: Footing) -> Tools:
-        """Load what is needed, the largest last, so that it need not share the memory."""
+        """Load what is needed; what is needed only once is gone before the rest comes."""
         check, clock = self._progress.check, self._progress.clock(self._progress.num_finished)
         self._progress.report("Loading the model pack", 0, 0.0, is_of_all=True)
         with clock.stage("load"):
@@ -233,6 +233,10 @@ class _Job:
         with clock.stage("condition"):
             condition = models.condition(self._request, check)
         with clock.stage("load"):
+            # Whichever takes more room in passing goes first: the decoder for its large tensors,
+            # an int8 prior for the copy that it is made from.
+            if footing.dtype != torch.int8:
+                models.load_decoder(check)
             prior = models.prior(self._request, check)
             models.load_decoder(check)
         sampler = models.sampler(self._request)

@@ -21,7 +21,7 @@ from .conditioning.clip_image import ClipImageEncoder
 from .conditioning.clip_text import ClipTextEncoder
 from .config import GenerationRequest, SamplerConfig
 from .decoder.stf import Decoder
-from .device import choose_dtype
+from .device import choose_dtype, release_cached_memory
 from .errors import PackError
 from .interrupt import Check, checked_blocks, ignore
 from .models import Condition
@@ -127,7 +127,9 @@ class PublishedPack:
             spec = self._require(self._layout.image_encoder, "image encoder").spec
             num_tokens = (spec.image_size // spec.patch_size) ** 2
         half = choose_dtype(self._device, "auto") == torch.bfloat16
-        return quantize_blocks(prior, num_tokens, half=half, check=check)
+        prior = quantize_blocks(prior, num_tokens, half=half, check=check)
+        release_cached_memory()
+        return prior
 
     def condition(self, request: GenerationRequest, check: Check = ignore) -> Condition:
         """Run CLIP on the prompt or on the picture, or recall what it said last time."""
@@ -135,6 +137,8 @@ class PublishedPack:
         if self._condition is None or self._condition[0] != key:
             self._condition = None
             self._condition = key, Condition(self._encode(request, check))
+            # Allocators would keep what the encoder took, beside what comes next.
+            release_cached_memory()
         return self._condition[1]
 
     def _encode(self, request: GenerationRequest, check: Check) -> Tensor:
