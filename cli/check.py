@@ -34,7 +34,7 @@ WORDS: dict[Kind, str] = {
     "specks": "floating specks: {count}",
     "too large": "too large for the printer: {value:.1f} mm",
     "size": "{value:.1f} mm long, to be scaled by {scale:.4g}",
-    "off bed": "its lowest point is {value:.2f} mm above the bed",
+    "off bed": "its lowest point is at {value:.2f} mm, not on the bed",
     "overhang": "overhangs that need support: {share:.1f} % of the surface",
 }
 

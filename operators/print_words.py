@@ -38,7 +38,7 @@ TEXTS: dict[Kind, str] = {
     "specks": n_("{count} floating specks"),
     "too large": n_("Too large for the printer: {length} mm"),
     "size": n_("Now {length} mm long instead of {wanted} mm"),
-    "off bed": n_("Its lowest point is {length} mm above the bed"),
+    "off bed": n_("Its lowest point is at {length} mm, not on the bed"),
     "overhang": n_("Overhangs that need support: {share} of the surface"),
 }
 ADVICE: dict[Kind, str] = {

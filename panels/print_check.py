@@ -27,16 +27,16 @@ class MAQUETTE_PT_print_check(SidebarPanel, bpy.types.Panel):
         settings = context.scene.maquette_print
         shown = context.window_manager.maquette_print
         layout.prop(settings, "min_wall")
-        row = layout.row(align=True, heading="Size")
+        row = layout.row(align=True)
         row.prop(settings, "use_size", text="")
         sub = row.row(align=True)
         sub.active = settings.use_size
-        sub.prop(settings, "size")
-        row = layout.row(align=True)
-        row.prop(settings, "use_bed", text="")
-        sub = row.row(align=True)
-        sub.active = settings.use_bed
-        sub.prop(settings, "bed", text="")
+        sub.prop(settings, "size", text="Size (mm)")
+        column = layout.column(align=True)
+        column.prop(settings, "use_bed", text="Printer (mm)")
+        row = column.row(align=True)
+        row.active = settings.use_bed
+        row.prop(settings, "bed", text="")
         _draw_button(layout, shown)
         if shown.error:
             draw_text(layout, context, shown.error, icon="ERROR", alert=True)
