@@ -7,7 +7,6 @@ pixels become tokens. Pixels of the background are one learned vector instead.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -98,8 +97,3 @@ def _fractions(count: int, fov: float) -> Tensor:
     # fp32 step by step as published, since the encoding multiplies by up to 2^14.
     steps = torch.arange(count).float() / (count - 1) * 2 - 1
     return steps * torch.tan(torch.tensor(fov, dtype=torch.float32) / 2)
-
-
-def num_patches(spec: EncoderSpec) -> int:
-    """Return how many tokens one view becomes."""
-    return math.prod((spec.image_size // spec.patch_size,) * 2)
