@@ -178,7 +178,7 @@ def test_an_asset_can_be_taken_out_again_where_it_is_one(add):
     result.asset_mark()
 
     assert "maquette.asset_clear" in named(draw(draw_use), "operator")
-    assert named(draw(draw_use), "operator").count("maquette.export") == 5
+    assert named(draw(draw_use), "operator").count("maquette.export") == 6
 
 
 def test_the_context_menu_is_there_for_results_only(add):
