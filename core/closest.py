@@ -20,6 +20,9 @@ _CELL = 0.75
 _COARSER = 3.0
 """Side of the cells of each grid over those of the one before."""
 
+_BACK = 6.0
+"""How much farther than a place that faces away the one that is taken instead may be, in cells."""
+
 _PAIRS_AT_ONCE = 1 << 16
 """Points and triangles that are compared between two looks whether to stop."""
 
@@ -55,16 +58,27 @@ class NearestFaces:
         middle = corners.mean(axis=1)
         radius = np.sqrt(((corners - middle[:, None]) ** 2).sum(axis=2).max(axis=1, keepdims=True))
         self._balls = np.concatenate([middle, radius * 1.00001 + 1e-6], axis=1).astype(np.float32)
+        across = np.cross(first, second)
+        across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-300)
+        self._normals = across.astype(np.float32)
         self._low, self._high = corners.min(axis=1), corners.max(axis=1)
         self._cell = _CELL * max(float(np.sqrt((first**2).sum(axis=1)).mean()), 1e-9)
         self._grids: list[_Grid] = []
 
-    def find(self, points: NDArray[np.float32], check: Check = ignore) -> Nearest:
+    def find(
+        self,
+        points: NDArray[np.float32],
+        check: Check = ignore,
+        *,
+        normals: NDArray[np.float32] | None = None,
+    ) -> Nearest:
         """Return the nearest places on the mesh.
 
         Args:
             points: finite positions, [P, 3].
             check: called between pieces of work; may raise to stop.
+            normals: where given, places on faces that look the other way are taken only if there
+                are no others near by, so that both sides of thin parts are told apart, [P, 3].
         """
         face = np.zeros(len(points), dtype=np.int64)
         weights = np.zeros((len(points), 3), dtype=np.float32)
@@ -85,7 +99,8 @@ class NearestFaces:
                 part = open_[done:stop][counts[done:stop] > 0]
                 done = stop
                 if len(part):
-                    found, found_weights, distance = self._best(grid, points[part])
+                    toward = None if normals is None else normals[part]
+                    found, found_weights, distance = self._best(grid, points[part], toward)
                     face[part], weights[part] = found, found_weights
                     left.append(part[distance > grid.reach])
             open_ = np.concatenate(left)
@@ -104,19 +119,31 @@ class NearestFaces:
         return grid
 
     def _best(
-        self, grid: _Grid, points: NDArray[np.float32]
+        self,
+        grid: _Grid,
+        points: NDArray[np.float32],
+        normals: NDArray[np.float32] | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-        """Return the nearest of the triangles listed for each point, its weights and distance."""
+        """Return the nearest of the triangles listed for each point, its weights and distance.
+
+        Of those that face away, the distance is what they count as.
+        """
         faces, counts = grid.faces_at(points)
         owner = np.repeat(np.arange(len(points)), counts)
+        extra = np.zeros(len(faces), dtype=np.float32)
+        if normals is not None:
+            faces_away = np.einsum("pi,pi->p", normals[owner], self._normals[faces]) < 0
+            extra[faces_away] = _BACK * self._cell
         # Most cannot be it: they lie in balls farther off than the far side of another's.
         balls = self._balls[faces]
         away = points[owner] - balls[:, :3]
         middle = np.sqrt(np.einsum("pi,pi->p", away, away))
-        limit = np.minimum.reduceat(middle + balls[:, 3], np.cumsum(counts) - counts)
+        farthest = middle + balls[:, 3] + extra
+        limit = np.minimum.reduceat(farthest, np.cumsum(counts) - counts)
         near = middle - balls[:, 3] <= limit[owner]
-        faces, owner = faces[near], owner[near]
+        faces, owner, extra = faces[near], owner[near], extra[near]
         squared, along_first, along_second = _compare(points[owner], self._triangles[faces])
+        squared += extra * extra
         starts = np.flatnonzero(np.diff(owner, prepend=-1))
         least = np.minimum.reduceat(squared, starts)
         place = np.flatnonzero(squared == least[owner])

@@ -22,6 +22,7 @@ from .mesh import MeshData, TextureData
 from .painted import PaintedMesh, Remeshed, RemeshRequest
 from .texture.bake import MapSources, bake_texture
 from .texture.color import srgb_to_linear
+from .texture.raster import rasterize
 from .texture.shading import corner_normals
 from .texture.textured import MeshField, RememberingField
 from .texture.unwrap import unwrap
@@ -130,7 +131,9 @@ def _texture(
     size = request.texture_size
     on_progress("Unwrapping", 0.35)
     islands = unwrap(vertices, faces, size, are_pairs=are_pairs, check=check)
-    asked = RememberingField(field)
+    texels = rasterize(vertices, faces, islands.corner_uvs, islands.border, size, check)
+    flat = corner_normals(vertices, faces, "flat")[:, 0]
+    asked = RememberingField(field, texels.positions.clip(-1.0, 1.0), flat[texels.face])
     maps = None
     if request.normal_map or request.occlusion_map:
         maps = MapSources(

@@ -31,9 +31,11 @@ class MeshField:
                 mesh.vertices, mesh.faces, mesh.corner_uvs, mesh.corner_normals
             )
 
-    def find(self, points: NDArray[np.float32]) -> Nearest:
-        """Return the places nearest to points [P, 3]."""
-        return self._nearest.find(points, self._check)
+    def find(
+        self, points: NDArray[np.float32], normals: NDArray[np.float32] | None = None
+    ) -> Nearest:
+        """Return the places nearest to points [P, 3], on faces that look as `normals` do."""
+        return self._nearest.find(points, self._check, normals=normals)
 
     def color_at(self, places: Nearest) -> NDArray[np.float32]:
         """Return sRGB in [0, 1] at places on the mesh, [P, 3]."""
@@ -68,10 +70,19 @@ class RememberingField:
     The bake asks about the same points several times, in one order but in other portions.
     """
 
-    def __init__(self, field: MeshField) -> None:
+    def __init__(
+        self, field: MeshField, points: NDArray[np.float32], normals: NDArray[np.float32]
+    ) -> None:
+        """Find the places of the points that are going to be asked about, [P, 3], in their order.
+
+        Args:
+            field: what to look at.
+            points: of all texels.
+            normals: of the new mesh there, [P, 3].
+        """
         self._field = field
-        self._asked = np.zeros((0, 3), dtype=np.float32)
-        self._places = Nearest(np.zeros(0, dtype=np.int64), np.zeros((0, 3), dtype=np.float32))
+        self._asked = points
+        self._places = field.find(points, normals)
         self._next = 0
 
     def color(self, points: Tensor) -> Tensor:

@@ -59,6 +59,24 @@ def test_places_of_a_square_are_what_geometry_says() -> None:
     np.testing.assert_allclose(found.interpolate(vertices[faces]), expected, atol=1e-6)
 
 
+def test_both_sides_of_a_thin_slab_are_told_apart_by_where_they_look() -> None:
+    corners = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    vertices = np.array([[x, y, z] for z in (0.0, 0.01) for x, y in corners], dtype=np.float32)
+    faces = np.array([[0, 2, 1], [0, 3, 2], [4, 5, 6], [4, 6, 7]], dtype=np.int32)
+    # Above the middle of the slab, but looking down; and the other way round.
+    points = np.array([[0.3, 0.6, 0.008], [0.3, 0.6, 0.002]], dtype=np.float32)
+    normals = np.array([[0, 0, -1], [0, 0, 1]], dtype=np.float32)
+    nearest = NearestFaces(vertices, faces)
+
+    height = nearest.find(points).interpolate(vertices[faces])[:, 2]
+    np.testing.assert_allclose(height, [0.01, 0.0], atol=1e-6)
+    height = nearest.find(points, normals=normals).interpolate(vertices[faces])[:, 2]
+    np.testing.assert_allclose(height, [0.0, 0.01], atol=1e-6)
+    # Where nothing looks that way, the nearest place has to do.
+    height = NearestFaces(vertices, faces[:2]).find(points, normals=-normals[:1].repeat(2, 0))
+    np.testing.assert_allclose(height.interpolate(vertices[faces[:2]])[:, 2], 0.0, atol=1e-6)
+
+
 def test_triangles_without_area_are_lines_and_points() -> None:
     vertices = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [5, 5, 5]], dtype=np.float32)
     faces = np.array([[0, 1, 2], [3, 3, 3]], dtype=np.int32)
