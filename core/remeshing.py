@@ -54,7 +54,7 @@ def remesh(
     field = MeshField(source, check)
     scaled = _scaled(vertices, middle, scale)
     on_progress("Painting the texture", 0.3)
-    places = field.find(scaled)
+    places = field.find(scaled, area_normals(scaled, faces))
     if request.polygons is not None:
         # QuadriFlow leaves the surface where it is coarse, most of all at borders.
         scaled = places.interpolate(source.vertices[source.faces])
