@@ -167,8 +167,10 @@ class _Finisher:
         with self._stage("unwrap"):
             self._report("Unwrapping", 0.5)
             self._islands = unwrap(surface.vertices, surface.faces, size, check=self._check)
+        length = 0.35 if self._asked.num_lods else 0.4
         with self._stage("texture"):
             band = self._band()
+            rest = 0.35 if self._request.surface.num_lods else 0.4
             self._texture = bake_texture(
                 surface.field.color,
                 surface.vertices,
@@ -179,7 +181,9 @@ class _Finisher:
                 project=band.project if band else None,
                 maps=self._maps(normals, band),
                 check=self._check,
-                on_progress=lambda share: self._report("Painting the texture", 0.6 + 0.35 * share),
+                on_progress=lambda share: self._report(
+                    "Painting the texture", 0.6 + length * share
+                ),
             )
 
     def _band(self) -> SurfaceBand | None:

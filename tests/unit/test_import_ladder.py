@@ -69,6 +69,7 @@ SIBLINGS = {
 THIRD_PARTY = {
     "core.checkpoint": {"torch", "numpy", "safetensors"},
     "core.conditioning": {"torch", "numpy", "open_clip"},
+    "core.geometry": {"torch", "numpy", "fast_simplification"},
     "core.images": {"numpy", "PIL"},
     "core.prior": {"torch", "numpy", "openvino"},
 }
