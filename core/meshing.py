@@ -170,7 +170,6 @@ class _Finisher:
         length = 0.35 if self._asked.num_lods else 0.4
         with self._stage("texture"):
             band = self._band()
-            rest = 0.35 if self._request.surface.num_lods else 0.4
             self._texture = bake_texture(
                 surface.field.color,
                 surface.vertices,
