@@ -39,7 +39,7 @@ LOOKED_AT = {
     "_descend": "each level of the grid",
     "marching_cubes": "passes over the grid",
     "_triangulate": "passes over the triangles",
-    "_vertex_colors": "each chunk of vertices",
+    "_colors": "each chunk of vertices",
     "_smooth_labels": "rounds of cutting charts",
     "cut_charts": "rounds of joining charts",
     "project_without_overlap": "rounds of parting charts",
@@ -48,7 +48,7 @@ LOOKED_AT = {
     "rasterize": "passes over the texels",
     "_covered_texels": "passes over the texels of triangles",
     "bake_texture": "each chunk of texels",
-    "_spread": "each ring of padding",
+    "paint": "each level of padding",
     "encode_png": "slabs of the image",
 }
 
