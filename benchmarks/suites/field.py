@@ -24,7 +24,7 @@ _DENSE = "stock dense fp32"
 _ROUNDING = 1e-5
 """Nodes nearer to zero may be on either side: both ways sum in a different order."""
 
-_SAMPLED_CHUNKS = 16
+_SAMPLED_CHUNKS = 64
 
 
 @dataclass(frozen=True)
