@@ -71,9 +71,10 @@ class Attention(nn.Module):
         for start in range(0, data.shape[1], _ROWS_AT_ONCE):
             check()
             shared.append(self.kv(data[:, start : start + _ROWS_AT_ONCE]))
-        kv = torch.cat(shared, dim=1).unflatten(-1, (2, self.num_heads, -1))
+        kv = torch.cat(shared, dim=1)
+        kv = kv.reshape(*kv.shape[:2], 2, self.num_heads, -1)
         k, v = kv.permute(2, 0, 3, 1, 4)  # each [B, heads, D, W / heads]
-        q = self.q(tokens).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        q = self.q(tokens).reshape(*tokens.shape[:2], self.num_heads, -1).transpose(1, 2)
         read = []
         for start in range(0, q.shape[2], _ROWS_AT_ONCE // 4):
             check()
