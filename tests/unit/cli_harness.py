@@ -149,7 +149,7 @@ def build_command_line(
     monkeypatch.setattr(weights_fetch, "pack_directory", lambda *_: tmp_path)
     monkeypatch.setattr(weights_fetch, "pack_hash", lambda *_: "0123456789abcdef")
     monkeypatch.setattr(blend_export, "require_bpy", lambda: None)
-    monkeypatch.setattr(blend_export, "open_scene", lambda result, *, with_levels: None)
+    monkeypatch.setattr(blend_export, "open_scene", lambda result, *, with_levels=False: None)
     monkeypatch.setattr(blend_export, "write_file", write_file)
     return CommandLine(folder, pipeline, capsys)
 

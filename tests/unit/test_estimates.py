@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from maquette.core import pipeline
-from maquette.core.config import GenerationRequest
+from maquette.core.config import GenerationRequest, SurfaceConfig
 from maquette.core.estimates import BAR, TimeLeft, memory_bytes, position
 from maquette.core.experience import Plan
 from maquette.tests.unit.tiny_native_pack import write_tiny_pack
@@ -173,7 +173,13 @@ def test_the_position_in_a_plan_moves_with_the_bar() -> None:
 def test_the_pipeline_moves_the_bar_as_the_countdown_expects(tmp_path: Path) -> None:
     write_tiny_pack(tmp_path)
     places: dict[str, list[float]] = {}
-    request = GenerationRequest(prompt="a chair", resolution=40, texture_size=64, device="cpu")
+    request = GenerationRequest(
+        prompt="a chair",
+        resolution=40,
+        texture_size=64,
+        device="cpu",
+        surface=SurfaceConfig(num_lods=1),  # Without any, painting goes on to the end of the bar.
+    )
 
     list(
         pipeline.generate(
