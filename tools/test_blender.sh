@@ -54,9 +54,10 @@ start() {  # start PYTHON VERSION [PYTEST OPTION ...]: begin the tests, when the
   shift 2
   folder=$(bpy_folder "$python" "$version")
   [[ $(jobs -rp | wc -l) -lt 2 ]] || wait -n || true
-  # Two that share two cores have one each.
+  # Two that share two cores have one each. Tracebacks are short since long ones show arguments,
+  # among them objects that Blender has freed: that ends the process, and nothing is shown at all.
   MAQUETTE_EXPECT_BPY=$version PYTHONPATH=$folder OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} \
-    "$python" -m pytest tests/blender -q -p no:cacheprovider "$@" >"$logs/$version" 2>&1 &
+    "$python" -m pytest tests/blender -q --tb=short -p no:cacheprovider "$@" >"$logs/$version" 2>&1 &
   processes[$version]=$!
 }
 
