@@ -58,6 +58,8 @@ class SamplerConfig:
 
     1 always asks, 2 costs three quarters. Not for `heun`, whose steps would mix old and new.
     """
+    guidance_floor: float = 0.0
+    """Noise level below which the conditional side alone is asked (arXiv:2404.07724); 0: never."""
     convention: Convention = "openai"
     """Where OpenAI's code and diffusers differ (clamp, timesteps), which one to follow."""
 
@@ -76,6 +78,7 @@ class SamplerConfig:
         _require_finite("sigma_max", self.sigma_max, 0.0, math.inf)
         _require_finite("rho", self.rho, 1.0, 100.0)
         _require_int("delta reuse", self.delta_reuse, 1, MAX_DELTA_REUSE)
+        _require_finite("guidance floor", self.guidance_floor, 0.0, math.inf)
         if self.method == "heun" and self.delta_reuse != 1:
             raise InvalidRequestError(
                 f"heun evaluates both sides in every step: delta reuse must be 1,"
@@ -133,6 +136,7 @@ class SamplerChanges:
         }
         if self.method == "heun":
             changes.setdefault("delta_reuse", 1)
+            changes["guidance_floor"] = 0.0  # As published.
         return replace(sampler, **changes)
 
 

@@ -32,9 +32,9 @@ from .specs import ClipSpec, DecoderSpec, PriorSpec
 S = TypeVar("S", PriorSpec, DecoderSpec, ClipSpec)
 
 
-TEXT_SAMPLER = SamplerConfig()
+TEXT_SAMPLER = SamplerConfig(guidance_floor=0.3)
 IMAGE_SAMPLER = replace(TEXT_SAMPLER, guidance_scale=3.0)
-"""Published guidance: 15 for prompts, 3 for pictures."""
+"""Published guidance: 15 for prompts, 3 for pictures. The floor is ours: see docs/decisions.md."""
 
 
 class PublishedPack:

@@ -163,4 +163,5 @@ def _denoiser(prior: Prior, condition: Tensor, sampler: SamplerConfig) -> Denois
             spec.num_timesteps, rate=spec.schedule_rate, convention=sampler.convention
         ),
         delta_reuse=sampler.delta_reuse,
+        guidance_floor=sampler.guidance_floor,
     )

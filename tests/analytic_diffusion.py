@@ -88,6 +88,7 @@ class GuidedMixture:
         guidance_scale: float = 15.0,
         batch: int = 24,
         delta_reuse: int = 1,
+        guidance_floor: float = 0.0,
     ) -> GuidedMixture:
         prior = MixturePrior.random(seed, deviation=deviation)
         generator = torch.Generator().manual_seed(1000 + seed)
@@ -110,6 +111,7 @@ class GuidedMixture:
             convention="openai",
             alphas_cumprod=exp_alphas_cumprod(),
             delta_reuse=delta_reuse,
+            guidance_floor=guidance_floor,
         )
         shape = (batch, NUM_LATENTS, CHANNELS)
         noise = torch.randn(shape, generator=generator, dtype=torch.float64)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 
 from ...core.config import SamplerConfig
+from ...core.published_pack import TEXT_SAMPLER
 from .. import official_pack
 from ..baselines import diffusers_models
 from ..options import Options
@@ -39,10 +40,8 @@ def rows(options: Options) -> list[Row]:
         ]
     count = SamplerConfig.published().num_evaluations
     stock = costs.timings[STOCK].scaled(count).plus(decode.decodes(options)[decode.DIFFUSERS])
-    ways = {"default": _ours(options, SamplerConfig(), "bf16")}
-    fast = sampler.fast_sampler()
-    if fast is not None:
-        ways["fast"] = _ours(options, fast, costs.best)
+    ways = {"default": _ours(options, TEXT_SAMPLER, "bf16")}
+    ways["fast"] = _ours(options, sampler.fast_sampler(), costs.best)
     table = [
         ratio_row(_metric(name), ours, stock, baseline=_STOCK, goal=goals[name], note=note)
         for name, (ours, note) in ways.items()

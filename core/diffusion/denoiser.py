@@ -33,6 +33,7 @@ def guided_denoiser(
     convention: Convention,
     alphas_cumprod: Tensor,
     delta_reuse: int = 1,
+    guidance_floor: float = 0.0,
 ) -> Denoiser:
     """Return the denoiser that follows `condition` with the given strength.
 
@@ -46,18 +47,25 @@ def guided_denoiser(
         guidance_scale: weight of the difference between the two predictions; 1 is unguided.
         convention: whose clamp, timesteps and order of the two halves of the batch.
         alphas_cumprod: alpha_bar of every trained timestep, on the CPU, [num_timesteps].
+        delta_reuse: every how many evaluations `uncond` is asked about.
+        guidance_floor: noise level below which it is not asked about any more.
 
     Returns:
         The denoiser; it raises NonFiniteError when the prior answers NaN or infinity.
     """
     if uncond.shape != condition.shape:
         raise ValueError(f"condition is {[*condition.shape]} but uncond is {[*uncond.shape]}")
-    guide = _Guide(guidance_scale, is_openai=convention == "openai", delta_reuse=delta_reuse)
+    guide = _Guide(
+        guidance_scale,
+        is_openai=convention == "openai",
+        delta_reuse=delta_reuse,
+        floor=guidance_floor,
+    )
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         timestep = sigma_to_timestep(sigma, alphas_cumprod, convention).to(x.device)
         scaled = x / (sigma[:, None, None] ** 2 + 1).sqrt()
-        sides = guide.sides(condition, uncond)
+        sides = guide.sides(condition, uncond, float(sigma.max()))
         if len(sides) > 1:
             scaled, timestep = torch.cat([scaled, scaled]), torch.cat([timestep, timestep])
         # fp32 from here on: guidance multiplies the rounding of a half-precision difference.
@@ -71,19 +79,22 @@ def guided_denoiser(
 class _Guide:
     """Which sides of the guidance an evaluation asks for, and what it makes of the answers."""
 
-    def __init__(self, scale: float, *, is_openai: bool, delta_reuse: int) -> None:
+    def __init__(self, scale: float, *, is_openai: bool, delta_reuse: int, floor: float) -> None:
         self._scale = scale
+        self._floor = floor
+        self._is_guided = True
         self._is_openai = is_openai
         self._delta_reuse = delta_reuse
         self._count = 0
         self._delta: Tensor | None = None
         """The last difference between the two predictions, [B, L, C]."""
 
-    def sides(self, condition: Tensor, uncond: Tensor) -> list[Tensor]:
-        """Return what to ask the prior about, in one batch."""
+    def sides(self, condition: Tensor, uncond: Tensor, sigma: float) -> list[Tensor]:
+        """Return what to ask the prior about at a noise level, in one batch."""
         is_due = self._count % self._delta_reuse == 0
         self._count += 1
-        if self._scale == 1.0 or not is_due:
+        self._is_guided = self._scale != 1.0 and sigma >= self._floor
+        if not (self._is_guided and is_due):
             return [condition]
         self._delta = None
         return [condition, uncond] if self._is_openai else [uncond, condition]
@@ -92,7 +103,7 @@ class _Guide:
         """Return the guided prediction [B, L, C] of the answers to `sides`."""
         if self._is_openai:
             predicted = predicted.clamp(-1, 1)
-        if self._scale != 1.0:
+        if self._is_guided:
             predicted = self._guided(predicted)
         return predicted if self._is_openai else predicted.clamp(-1, 1)
 

@@ -177,3 +177,9 @@ def test_heun_does_not_reuse_its_guidance() -> None:
 
     changed = SamplerChanges(method="heun").apply(SamplerConfig.fast())
     assert (changed.method, changed.delta_reuse) == ("heun", 1)
+
+
+def test_the_published_sampler_guides_to_the_end() -> None:
+    changed = SamplerChanges(method="heun").apply(SamplerConfig(guidance_floor=0.3))
+
+    assert changed.guidance_floor == SamplerConfig.published().guidance_floor == 0.0

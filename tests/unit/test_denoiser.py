@@ -123,6 +123,25 @@ def test_a_reused_difference_goes_on_top_of_a_new_conditional_side(
         torch.testing.assert_close(answer, torch.full_like(X, expected))
 
 
+def test_below_its_floor_guidance_is_left_out() -> None:
+    prior = ScriptedPrior(0.5, 0.1)
+    denoise = guided_denoiser(
+        prior,
+        CONDITION,
+        UNCOND,
+        4.0,
+        convention="diffusers",
+        alphas_cumprod=exp_alphas_cumprod(),
+        guidance_floor=float(SIGMA.max()),
+    )
+
+    at, below = denoise(X, SIGMA), denoise(X, SIGMA * 0.99)
+
+    assert [len(call[0]) for call in prior.calls] == [4, 2]
+    torch.testing.assert_close(at, torch.ones_like(X))  # 0.1 + 4 * 0.4, clamped.
+    torch.testing.assert_close(below, torch.full_like(X, 0.5))
+
+
 def test_without_guidance_there_is_no_difference_to_reuse() -> None:
     prior = ScriptedPrior(0.5, 0.1)
     denoise = guided_denoiser(

@@ -13,6 +13,7 @@ from maquette.core.config import SamplerConfig, SamplerName
 from maquette.core.diffusion.denoiser import Denoiser
 from maquette.core.diffusion.samplers import SAMPLERS
 from maquette.core.diffusion.schedule import karras_sigmas, sampling_sigmas
+from maquette.core.published_pack import TEXT_SAMPLER
 from maquette.tests.analytic_diffusion import (
     GuidedMixture,
     MixturePrior,
@@ -222,9 +223,13 @@ def mixture_and_solution(deviation: float, num_followed: int) -> tuple[GuidedMix
 def errors_of(config: SamplerConfig, deviation: float, num_followed: int) -> Tensor:
     problem, solution = mixture_and_solution(deviation, num_followed)
     sigmas = sampling_sigmas(config)
-    if config.delta_reuse != 1:
+    if config.delta_reuse != 1 or config.guidance_floor:
         problem = GuidedMixture.random(
-            3, deviation=deviation, num_followed=num_followed, delta_reuse=config.delta_reuse
+            3,
+            deviation=deviation,
+            num_followed=num_followed,
+            delta_reuse=config.delta_reuse,
+            guidance_floor=config.guidance_floor,
         )
     denoise: Denoiser = problem.denoise
     noise = problem.noise.float() * sigmas[0]
@@ -234,14 +239,38 @@ def errors_of(config: SamplerConfig, deviation: float, num_followed: int) -> Ten
 
 @pytest.mark.parametrize(("deviation", "num_followed"), MIXTURES)
 def test_the_default_lands_on_the_published_ode(deviation: float, num_followed: int) -> None:
-    errors = errors_of(SamplerConfig(), deviation, num_followed)
+    errors = errors_of(TEXT_SAMPLER, deviation, num_followed)
 
     assert errors.median() < 0.005
     assert errors.quantile(0.95) < 0.05
 
 
+@pytest.mark.parametrize(("deviation", "num_followed"), MIXTURES)
+def test_guidance_has_nothing_left_to_say_below_its_floor(
+    deviation: float, num_followed: int
+) -> None:
+    """There the noisy latent itself tells which mode it came from."""
+    guided = errors_of(replace(TEXT_SAMPLER, guidance_floor=0.0), deviation, num_followed)
+    floored = errors_of(TEXT_SAMPLER, deviation, num_followed)
+
+    assert floored.median() < guided.median() + 1e-4
+    assert floored.quantile(0.95) < guided.quantile(0.95) + 1e-4
+
+
+def test_below_the_floor_the_condition_is_asked_alone() -> None:
+    floor = TEXT_SAMPLER.guidance_floor
+    problem = GuidedMixture.random(3, deviation=0.1, num_followed=6, batch=2, guidance_floor=floor)
+    sigmas = sampling_sigmas(TEXT_SAMPLER)
+
+    noise = problem.noise.float() * sigmas[0]
+    SAMPLERS[TEXT_SAMPLER.method](problem.denoise, noise, sigmas, on_step=ignore_step)
+
+    assert problem.batches == [4 if sigma >= floor else 2 for sigma in sigmas[:-1].tolist()]
+    assert problem.batches.count(2) >= 8
+
+
 def test_the_default_costs_a_fifth_of_the_published_sampler() -> None:
-    assert SamplerConfig.published().num_evaluations >= 5 * SamplerConfig().num_evaluations
+    assert SamplerConfig.published().num_evaluations >= 5 * TEXT_SAMPLER.num_evaluations
 
 
 # Median distance to the converged end, about 1.5 times what is measured (0.03, 0.18, 0.87 and 4.6
@@ -301,7 +330,7 @@ def test_the_solution_to_compare_with_has_converged(deviation: float, num_follow
 
 
 def test_the_default_is_closer_than_the_method_without_corrector() -> None:
-    default = errors_of(SamplerConfig(), 0.2, 24).median()
+    default = errors_of(TEXT_SAMPLER, 0.2, 24).median()
     plain = errors_of(SamplerConfig(method="dpmpp_2m", rho=7.0), 0.2, 24).median()
 
     assert default < plain / 3
