@@ -150,7 +150,7 @@ def test_settings_survive_saving_and_opening(settings, tmp_path):
     asked = surface(settings)
 
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.read_homefile(use_empty=True)
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
 
     bpy.context.scene.maquette.prompt = "a chair"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 
 import bpy
 import pytest
@@ -11,10 +11,22 @@ from maquette.operators import jobs
 from maquette.operators.jobs import pace
 
 
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 @pytest.fixture(autouse=True)
-def fresh_pace():
+def clock(monkeypatch):
     pace.reset()
-    yield
+    clock = Clock()
+    monkeypatch.setattr(pace, "time", clock)
+    yield clock
     pace.reset()
 
 
@@ -22,38 +34,38 @@ def status():
     return bpy.context.window_manager.maquette
 
 
-def take(seconds: float) -> None:
+def take(clock: Clock, seconds: float) -> None:
     """Draw for so long, as Blender does after a tick."""
     pace.measure()
-    time.sleep(seconds)
+    clock.now += seconds
     bpy.app.timers.unregister(pace._drawn)
     pace._drawn()
 
 
-def test_quick_drawing_lets_every_tick_be_shown():
-    take(0.001)
+def test_quick_drawing_lets_every_tick_be_shown(clock):
+    take(clock, 0.001)
 
-    time.sleep(jobs.pump.INTERVAL)
+    clock.now += jobs.pump.INTERVAL
     assert pace.is_due()
 
 
-def test_slow_drawing_is_followed_by_a_rest_that_ends():
-    take(0.05)
+def test_slow_drawing_is_followed_by_a_rest_that_ends(clock):
+    take(clock, 0.05)
 
+    clock.now += 0.05 * pace.REST * 0.9
     assert not pace.is_due()
-    time.sleep(0.05 * pace.REST / 2)
-    assert not pace.is_due()
-    time.sleep(0.05 * pace.REST)
+    clock.now += 0.05 * pace.REST * 0.2
     assert pace.is_due()
 
 
-def test_the_rest_is_never_longer_than_anybody_waits():
-    take(0.3)
+def test_the_rest_is_never_longer_than_anybody_waits(clock):
+    take(clock, 30.0)
 
-    assert pace._next - time.monotonic() <= pace.MAX_PAUSE
+    clock.now += pace.MAX_PAUSE
+    assert pace.is_due()
 
 
-def test_nothing_is_written_while_drawing_rests(make_gate, make_result, window_mode):
+def test_nothing_is_written_while_drawing_rests(clock, make_gate, make_result, window_mode):
     gate = make_gate(make_result())
     bpy.context.scene.maquette.prompt = "a chair"
     bpy.ops.maquette.generate()
@@ -61,8 +73,9 @@ def test_nothing_is_written_while_drawing_rests(make_gate, make_result, window_m
     window_mode.tick()
     assert status().fraction > 0.0
     status().fraction = 0.125
-    take(1.0)
+    take(clock, 1.0)
 
+    threading.Event().wait(0.05)  # The worker goes on reporting.
     window_mode.tick()
     assert status().fraction == 0.125
 
@@ -72,13 +85,13 @@ def test_nothing_is_written_while_drawing_rests(make_gate, make_result, window_m
     gate.open.set()
 
 
-def test_the_end_of_a_job_is_shown_at_once(make_gate, make_result, window_mode):
+def test_the_end_of_a_job_is_shown_at_once(clock, make_gate, make_result, window_mode):
     gate = make_gate(make_result())
     bpy.context.scene.maquette.prompt = "a chair"
     bpy.ops.maquette.generate()
     gate.open.set()
     window_mode.wait_for_workers()
-    take(1.0)
+    take(clock, 1.0)
 
     window_mode.until_idle()
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from maquette.core.config import GenerationRequest, SamplerConfig
 from maquette.core.version import VERSION
+from maquette.operators import mesh_settings
 
 pytestmark = pytest.mark.needs_torch
 
@@ -45,11 +46,14 @@ def test_a_prompt_becomes_a_textured_object_of_the_size_asked_for():
     vertices = coordinates(mesh)
     assert np.ptp(vertices, axis=0).max() == pytest.approx(0.5, rel=1e-3)
     assert vertices[:, 2].min() == pytest.approx(0.0, abs=1e-5)
-    (image,) = [
-        node.image for node in added.active_material.node_tree.nodes if node.type == "TEX_IMAGE"
-    ]
-    assert tuple(image.size) == (256, 256)
-    assert image.packed_file is not None
+    images = {
+        node.image.colorspace_settings.name: node.image
+        for node in added.active_material.node_tree.nodes
+        if node.type == "TEX_IMAGE"
+    }
+    assert set(images) == {"sRGB", "Non-Color"}  # Colors and normals.
+    assert all(tuple(image.size) == (256, 256) for image in images.values())
+    assert all(image.packed_file is not None for image in images.values())
 
 
 def test_what_the_object_remembers_makes_the_same_mesh_again():
@@ -64,6 +68,7 @@ def test_what_the_object_remembers_makes_the_same_mesh_again():
         resolution=settings["resolution"],
         texture_size=settings["texture_size"],
         target_size=settings["target_size"],
+        surface=mesh_settings.surface_from(settings),
         reserved_cores=1,  # As the sidebar has it; another number of threads rounds differently.
         device=settings["device"],
         precision=settings["precision"],
