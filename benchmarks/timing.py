@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import time
@@ -127,20 +128,42 @@ def machine() -> dict[str, str | int]:
     }
 
 
+def load(name: str) -> dict[str, object]:
+    """Return the results that `save` wrote last; empty if there are none."""
+    path = Path(__file__).parent / "results" / f"{name}.json"
+    found: dict[str, object] = json.loads(path.read_text()) if path.is_file() else {}
+    return found
+
+
 def save(name: str, results: Mapping[str, object]) -> Path:
     """Write results with the machine's description beside the earlier ones."""
     path = Path(__file__).parent / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"machine": machine()} | dict(results), indent=1) + "\n")
+    path.write_text(json.dumps(dict(results) | {"machine": machine()}, indent=1) + "\n")
     return path
 
 
 def _commit() -> str:
     """Return the commit, marked where the sources are not as committed."""
+    if shutil.which("git") is None:
+        return _commit_by_hand()  # As beside the real Blender, in a root of its own.
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     root = Path(__file__).parents[1]
     found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
     return found.stdout.strip()
+
+
+def _commit_by_hand() -> str:
+    folder = Path(__file__).parents[1] / ".git"
+    head = (folder / "HEAD").read_text().strip() if folder.is_dir() else ""
+    if not head.startswith("ref: "):
+        return head[:7]
+    name = head.removeprefix("ref: ")
+    if (folder / name).is_file():
+        return (folder / name).read_text()[:7]
+    packed = folder / "packed-refs"
+    lines = packed.read_text().splitlines() if packed.is_file() else []
+    return next((line[:7] for line in lines if line.endswith(f" {name}")), "")
 
 
 def _busy_seconds() -> float:
