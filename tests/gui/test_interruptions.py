@@ -40,8 +40,10 @@ def test_undo_and_redo_around_four_variants(app, viewport):
 
 def test_an_object_in_hand_is_put_down_before_a_result_lands(app, screen, viewport):
     app.ask(DRAFT)
-    app.ask(GENERATE)
+    # First the move, since a quick run could end before the key arrives.
     viewport.press("g")
+    app.wait_until("len(probes.window().modal_operators) == 1", RUN_SECONDS)
+    app.ask(GENERATE)
     x, y = viewport.middle
     screen.move(x + 80, y)
     app.wait_until(f"'Move' in {STAGE}", RUN_SECONDS)
