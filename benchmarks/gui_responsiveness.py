@@ -36,7 +36,7 @@ STAGES = (
     "Unwrapping",
     "Painting the texture",
 )
-LARGE = "resolution=192"
+LARGE = "resolution=192, triangle_budget='KEEP'"
 """Makes about 200,000 triangles of the prompt above."""
 
 LANDING = "Adding to the scene"
