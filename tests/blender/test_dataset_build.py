@@ -212,14 +212,16 @@ def test_views_show_the_points(samples):
         fractions = seen[:, :2] / seen[:, 2:] / np.tan(cameras["fov"] / 2)
         columns, rows = np.floor((fractions + 1) * 16).astype(int).T
         depth = np.where(steps == 65535, np.inf, steps * cameras["depth_max"] / 65534)
-        # At an outline the pixel's own samples may all miss.
-        assert (rgba[rows, columns, 3] > 0).mean() > 0.95
+        # At an outline a pixel's own ray may miss what a point in it shows; one beside it hits.
+        around = np.pad(depth, 1, constant_values=np.inf)
+        nearest = np.min([around[i : i + 32, j : j + 32] for i in range(3) for j in range(3)], 0)
+        assert np.isfinite(nearest[rows, columns]).mean() > 0.99
         covered = np.isfinite(depth[rows, columns])
         # Nothing lies in front of what the view shows, but for the slope within a pixel.
-        assert (seen[covered, 2] > depth[rows, columns][covered] - 0.15).mean() > 0.95
+        assert (seen[:, 2] > nearest[rows, columns] - 0.05).mean() > 0.99
         num_seen += (np.abs(seen[covered, 2] - depth[rows, columns][covered]) < 0.05).sum()
         assert ((rgba[..., 3] == 255) == np.isfinite(depth)).all()
-    assert num_seen > 300
+    assert num_seen > 200
 
 
 def test_a_build_that_is_done_is_left_alone_and_answers_the_same(built, library, capsys):
