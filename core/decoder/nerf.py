@@ -58,19 +58,23 @@ class Segment(NamedTuple):
 
 
 class RadianceField:
-    """Density and colour of one shape."""
+    """Density and colour of one shape, or of several whose points come one after the other."""
 
     def __init__(self, mlp: ImplicitMLP, weights: Sequence[Tensor]) -> None:
-        """Bind the shared MLP to the generated matrices of one shape, each [1, rows, columns]."""
+        """Bind the shared MLP to the generated matrices of B shapes, each [B, rows, columns]."""
         self.mlp = mlp
         self.weights = list(weights)
 
     def evaluate(
         self, points: Tensor, level: Level, directions: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return density [P, 1], not negative, and sRGB [P, 3] in [0, 1] at points [P, 3]."""
-        batched = None if directions is None else directions[None]
-        raw = self.mlp(points[None], self.weights, batched)[0]
+        """Return density [P, 1], not negative, and sRGB [P, 3] in [0, 1] at points [P, 3].
+
+        Of several shapes each has P / B of the points, the first shape the first of them.
+        """
+        num_shapes = len(self.weights[0])
+        batched = None if directions is None else directions.view(num_shapes, -1, 3)
+        raw = self.mlp(points.view(num_shapes, -1, 3), self.weights, batched).flatten(0, 1)
         if level == "coarse":
             density, color = (
                 self.mlp.split(raw, "density_coarse"),
@@ -90,7 +94,7 @@ def render_rays(
     """Render rays with the coarse heads, then with the fine heads at better placed samples.
 
     Args:
-        field: density and colour.
+        field: density and colour; of several shapes, each has R / B of the rays.
         origins: [R, 3].
         directions: unit vectors, [R, 3].
         config: sample counts and background.

@@ -6,12 +6,31 @@ Shap-E's `clamp_diffusion_noise` (arXiv:2305.02463, section 4.1).
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
-from ..specs import EncoderSpec
-
 _MAX_BETA = 0.999
+
+
+class NoiseSchedule(Protocol):
+    """How much noise latents get while an encoder is trained; an `EncoderSpec` tells it."""
+
+    @property
+    def num_timesteps(self) -> int:
+        """Levels of noise."""
+        ...
+
+    @property
+    def noise_power(self) -> float:
+        """Alpha_bar(t) = 1 - t**noise_power."""
+        ...
+
+    @property
+    def noise_share(self) -> float:
+        """Share of training examples that are noised."""
+        ...
 
 
 def clamp_latent(vectors: Tensor) -> Tensor:
@@ -19,7 +38,7 @@ def clamp_latent(vectors: Tensor) -> Tensor:
     return vectors.tanh()
 
 
-def alphas_cumprod(spec: EncoderSpec) -> Tensor:
+def alphas_cumprod(spec: NoiseSchedule) -> Tensor:
     """Return the share of signal in the variance at each timestep, float64, [timesteps]."""
     edges = torch.arange(spec.num_timesteps + 1, dtype=torch.float64) / spec.num_timesteps
     alpha_bar = 1 - edges**spec.noise_power
@@ -27,7 +46,7 @@ def alphas_cumprod(spec: EncoderSpec) -> Tensor:
     return (1 - betas).cumprod(0)
 
 
-def noise_latent(latent: Tensor, timestep: Tensor, noise: Tensor, spec: EncoderSpec) -> Tensor:
+def noise_latent(latent: Tensor, timestep: Tensor, noise: Tensor, spec: NoiseSchedule) -> Tensor:
     """Return latents as noisy as their timestep says.
 
     Args:
@@ -40,7 +59,7 @@ def noise_latent(latent: Tensor, timestep: Tensor, noise: Tensor, spec: EncoderS
     return share.sqrt() * latent + (1 - share).sqrt() * noise
 
 
-def training_timesteps(count: int, generator: torch.Generator, spec: EncoderSpec) -> Tensor:
+def training_timesteps(count: int, generator: torch.Generator, spec: NoiseSchedule) -> Tensor:
     """Draw the timesteps of a training batch: 0 for all but `noise_share` of it, [count]."""
     timestep = torch.randint(spec.num_timesteps, (count,), generator=generator)
     is_noisy = torch.rand(count, generator=generator) < spec.noise_share

@@ -93,7 +93,9 @@ def ball_members(centers: Tensor, points: Tensor, radius: float, count: int) -> 
     """
     num_points = points.shape[1]
     # The published formula, expanded: another one would round points at the rim to its other side.
-    squared = -2 * centers @ points.transpose(1, 2)
+    # In half precision, which training may ask for, it would be wrong by more than the radius.
+    with torch.autocast(points.device.type, enabled=False):
+        squared = -2 * centers @ points.transpose(1, 2)
     squared += centers.square().sum(-1)[:, :, None]
     squared += points.square().sum(-1)[:, None]
     order = torch.arange(num_points, device=points.device)
