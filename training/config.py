@@ -1,47 +1,79 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a training run is: one TOML file, one frozen dataclass per stage."""
+"""What a training run is: one TOML file, one frozen dataclass per stage.
+
+A stage that needs settings of its own gets a dataclass here and a field of `TrainingConfig`, which
+is a section of the file: required without a default, left out where it is None.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal
+
+from ..core.specs import PRIORS
+from .values import (
+    ConfigError,
+    Count,
+    Finite,
+    NotNegative,
+    Number,
+    Positive,
+    Share,
+    read_section,
+)
+
+TrainingPrecision = Literal["fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
     """The generated data set."""
 
-    num_shapes: int
-    shard_size: int
-    num_surface: int
-    num_queries: int
+    num_shapes: Count
+    shard_size: Count
+    num_surface: Count
+    num_queries: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageConfig:
     """One optimisation: how many steps, how fast, how much per step."""
 
-    num_steps: int
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int = 200
-    weight_decay: float = 0.01
-    ema_decay: float = 0.0
+    num_steps: Count
+    batch_size: Count
+    """Of one share of a step; see `shares`."""
+    learning_rate: Positive
+    warmup_steps: Number = 200
+    weight_decay: NotNegative = 0.01
+    clip_norm: Positive = 1.0
+    """Gradients longer than this are shortened to it."""
+    ema_decay: Share = 0.0
     """0 keeps no moving average of the weights."""
-    save_every: int = 500
+    save_every: Count = 500
+    log_every: Count = 100
+    pictures_every: Number = 0
+    """Steps between grids of samples in TensorBoard; 0 makes none."""
+    precision: TrainingPrecision = "bf16"
+    """Of what autocast may compute in less than fp32; weights and moments are always fp32."""
+    shares: Number = 0
+    """Batches whose mean gradient makes a step, spread evenly over the processes; 0 is one for
+    each. With a number, the steps are the same whatever the number of processes."""
+    recompute: bool = False
+    """Compute the blocks of a transformer again for their gradients instead of keeping what is
+    inside them: a third more work, a fraction of the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
     """The point cloud encoder of stage 1 (not shipped)."""
 
-    width: int
-    num_layers: int
-    num_heads: int
-    num_tokens: int
-    num_points: int
+    width: Count
+    num_layers: Count
+    num_heads: Count
+    num_tokens: Count
+    num_points: Count
     """Surface points read per step, a random subset of those stored."""
 
 
@@ -49,17 +81,17 @@ class EncoderConfig:
 class FieldLossConfig:
     """Supervision of the decoded field."""
 
-    queries_per_shape: int
-    near_distance: float
+    queries_per_shape: Count
+    near_distance: NotNegative
     """Distances below this, in units of the [-1, 1] box, count three times."""
-    color_distance: float
+    color_distance: NotNegative
     """Colours are asked for only this close to the surface."""
-    color_weight: float
-    distance_scale: float
+    color_weight: NotNegative
+    distance_scale: Positive
     """Distances are compared after tanh(d / distance_scale)."""
-    latent_noise: float
+    latent_noise: NotNegative
     """Standard deviation of noise on the latent, so that nearby latents decode alike."""
-    rare_color_power: float = 0.0
+    rare_color_power: NotNegative = 0.0
     """A colour error counts by the share of its colour on the shape to minus this power: 0 counts
     every point alike, 1 every colour alike, so that a small part weighs as much as a large one."""
 
@@ -68,31 +100,34 @@ class FieldLossConfig:
 class FitConfig:
     """How far latents are moved towards what the decoder shows best; see fitting.py."""
 
-    num_steps: int
-    num_points: int
+    num_steps: Count
+    num_points: Count
     """Surface points per step, a random subset of those the encoder read."""
-    learning_rate: float
-    color_weight: float
-    rare_color_power: float
+    learning_rate: Positive
+    color_weight: NotNegative
+    rare_color_power: NotNegative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorLossConfig:
-    """Noise levels and condition dropout of stage 2."""
+    """Conditions and noise levels of stage 2."""
 
-    condition_dropout: float
-    log_sigma_mean: float
-    log_sigma_std: float
-    spread_power: float
+    condition_dropout: Share
+    """Share of the examples that see no condition, for guidance."""
+    log_sigma_mean: Finite
+    log_sigma_std: NotNegative
+    spread_power: NotNegative
     """Loss weight of a coefficient is its spread to this power."""
-    decoded_weight: float = 0.0
+    picture_share: Share = 0.0
+    """Share of the examples whose condition is a picture; the others read a caption."""
+    decoded_weight: NotNegative = 0.0
     """Weight of the field loss of the predicted latent, decoded by the frozen decoder; 0 = off."""
-    decoded_points: int = 0
+    decoded_points: Number = 0
     """Surface points per shape of that loss; half as many query points are added."""
-    decoded_color_weight: float = 0.0
-    decoded_rare_power: float = 0.0
+    decoded_color_weight: NotNegative = 0.0
+    decoded_rare_power: NotNegative = 0.0
     """These two as in `FieldLossConfig`, but for that loss."""
-    decoded_sigma: float = 1.0
+    decoded_sigma: Positive = 1.0
     """Its weight falls by half at this noise level: beyond it a clean prediction is an average
     over many shapes, and should decode to none in particular."""
 
@@ -101,7 +136,7 @@ class PriorLossConfig:
 class TrainingConfig:
     """Everything that decides the weights, besides the code."""
 
-    seed: int
+    seed: Number
     architecture: str
     """Key of the prior and decoder in core/specs.py."""
     data: DataConfig
@@ -116,35 +151,31 @@ class TrainingConfig:
     """Only for a run that goes on from another."""
 
 
-_Section = TypeVar("_Section")
-
-
 def load_config(path: Path) -> TrainingConfig:
-    """Read a TOML file; an unknown or missing key is an error that names it."""
-    with path.open("rb") as file:
-        table = tomllib.load(file)
-    sections = {
-        "data": DataConfig,
-        "encoder": EncoderConfig,
-        "field_loss": FieldLossConfig,
-        "fit": FitConfig,
-        "prior_loss": PriorLossConfig,
-        "text": StageConfig,
-        "stage1": StageConfig,
-        "decoder": StageConfig,
-        "stage2": StageConfig,
-    }
-    for name, section in sections.items():
-        if name == "fit" and name not in table:
-            continue
-        if name not in table:
-            raise ValueError(f"{path}: section [{name}] is missing")
-        table[name] = _build(section, table[name], f"{path}: [{name}]")
-    return _build(TrainingConfig, table, str(path))
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown or missing, or a value cannot be
+            used; the sentence names it.
+    """
+    config = read_section(TrainingConfig, read_toml(path), str(path))
+    if config.architecture not in PRIORS:
+        raise ConfigError(
+            f"{path}: architecture must be one of {', '.join(PRIORS)}, not {config.architecture!r}"
+        )
+    return config
 
 
-def _build(section: type[_Section], values: dict[str, object], where: str) -> _Section:
-    known = {field.name for field in fields(section)}  # type: ignore[arg-type]
-    if unknown := sorted(set(values) - known):
-        raise ValueError(f"{where} does not know {', '.join(unknown)}")
-    return section(**values)
+def read_toml(path: Path) -> dict[str, object]:
+    """Return what a TOML file holds.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): give a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML ({error})") from error
