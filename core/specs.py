@@ -174,6 +174,43 @@ class EncoderSpec:
         return 3 + 6 * self.frequencies
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudEncoderSpec:
+    """A small way to a latent, from a coloured point cloud alone; that of native packs."""
+
+    num_latents: int
+    """Latent vectors per shape, L."""
+    channels: int
+    """Channels per latent vector, C."""
+    width: int
+    num_layers: int
+    num_heads: int
+    num_tokens: int
+    """Tokens that read the points; each gives L * C / num_tokens numbers of the latent."""
+    num_points: int = 1024
+    """Points of a cloud, N."""
+    half_extent: float = 0.85
+    """Half of an object's longest side in the box from -1 to 1, as in training."""
+    frequencies: int = 6
+    """Octaves of the encoding of positions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSpec:
+    """How far an encoder's answer is moved towards what the decoder shows best; see `fitting`."""
+
+    num_steps: int
+    num_points: int
+    """Surface points per step, a random subset of those the encoder read."""
+    learning_rate: float
+    color_weight: float
+    """What the squared error of colors counts beside the error of the distance."""
+    rare_color_power: float = 0.0
+    """A color error counts by the share of its color on the object to minus this power."""
+    palette: tuple[tuple[float, float, float], ...] = ()
+    """sRGB of the colors that shares are counted of; without it all points count alike."""
+
+
 _OFFICIAL_HEADS: tuple[tuple[Head, int], ...] = (
     ("signed_distance", 1),
     ("density_coarse", 1),

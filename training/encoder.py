@@ -1,72 +1,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Coloured point cloud to latent: the encoder of stage 1.
-
-A Perceiver, as the published encoder, but over few tokens that each emit several latent
-vectors: that keeps the latent's layout and cuts the cost (see training/README.md).
-"""
+"""The encoder of stage 1 as a run's settings have it; the network is core's."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
-from ..core.decoder.encoding import encode_position
-from ..core.prior.transformer import MLP, Block
-from ..core.specs import DecoderSpec
+from ..core.encoder.cloud import CloudEncoder
+from ..core.specs import CloudEncoderSpec, DecoderSpec
 from .config import EncoderConfig
+from .shapes.builder import HALF_EXTENT
 
-_FREQUENCIES = 6
 
-
-class PointEncoder(nn.Module):
+class PointEncoder(CloudEncoder):
     """Maps coloured surface points to a latent in (-1, 1)."""
 
     def __init__(self, config: EncoderConfig, spec: DecoderSpec) -> None:
-        super().__init__()
-        self.spec = spec
-        width = config.width
-        self.point_in = nn.Linear(3 + 6 * _FREQUENCIES + 3, width)
-        self.point_mlp = MLP(width, 2 * width)
-        self.queries = nn.Parameter(torch.randn(config.num_tokens, width) * 0.5)
-        self.reads = nn.ModuleList(CrossAttention(width, config.num_heads) for _ in range(2))
-        self.blocks = nn.ModuleList(
-            Block(width, config.num_heads) for _ in range(config.num_layers)
-        )
-        self.norm_out = nn.LayerNorm(width)
-        self.out = nn.Linear(width, spec.num_latents * spec.channels // config.num_tokens)
-
-    def forward(self, points: Tensor, colors: Tensor) -> Tensor:
-        """Encode surface points [B, N, 3] with sRGB colours [B, N, 3] to latents [B, L, C]."""
-        features = torch.cat([encode_position(points, _FREQUENCIES), colors * 2 - 1], dim=-1)
-        h = self.point_in(features)
-        h = h + self.point_mlp(F.layer_norm(h, h.shape[-1:]))
-        tokens = self.queries.expand(len(points), -1, -1)
-        half = len(self.blocks) // 2
-        for i, block in enumerate(self.blocks):
-            if i in (0, half):
-                tokens = self.reads[0 if i == 0 else 1](tokens, h)
-            tokens = block(tokens)
-        out = self.out(self.norm_out(tokens)).float()
-        return out.reshape(len(points), self.spec.num_latents, self.spec.channels).tanh()
+        super().__init__(cloud_encoder_spec(config, spec))
 
 
-class CrossAttention(nn.Module):
-    """Tokens read from points."""
+def cloud_encoder_spec(
+    config: EncoderConfig, spec: DecoderSpec, *, num_points: int | None = None
+) -> CloudEncoderSpec:
+    """Return the architecture as a pack describes it.
 
-    def __init__(self, width: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.norm_tokens = nn.LayerNorm(width)
-        self.norm_points = nn.LayerNorm(width)
-        self.q = nn.Linear(width, width)
-        self.kv = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
-
-    def forward(self, tokens: Tensor, points: Tensor) -> Tensor:
-        """Return tokens [B, T, W] updated from points [B, N, W]."""
-        q = self.q(self.norm_tokens(tokens)).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        kv = self.kv(self.norm_points(points)).unflatten(-1, (2, self.num_heads, -1))
-        k, v = kv.permute(2, 0, 3, 1, 4)  # each [B, heads, N, W / heads]
-        read = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        return tokens + self.out(read)  # type: ignore[no-any-return]
+    Args:
+        config: of the run.
+        spec: of the decoder that the latents are for.
+        num_points: what the finished encoder reads; None for what it reads in training.
+    """
+    return CloudEncoderSpec(
+        num_latents=spec.num_latents,
+        channels=spec.channels,
+        width=config.width,
+        num_layers=config.num_layers,
+        num_heads=config.num_heads,
+        num_tokens=config.num_tokens,
+        num_points=num_points or config.num_points,
+        half_extent=HALF_EXTENT,
+    )

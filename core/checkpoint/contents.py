@@ -9,6 +9,7 @@ TEXT_PRIOR = "a text prior"
 IMAGE_PRIOR = "an image prior"
 DECODER = "a decoder"
 ENCODER = "an encoder of meshes"
+CLOUD_ENCODER = "an encoder of point clouds"
 TEXT_ENCODER = "a CLIP text encoder"
 IMAGE_ENCODER = "a CLIP image encoder"
 WORD_ENCODER = "a word encoder"
@@ -35,6 +36,7 @@ _SIGNATURES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (TEXT_ENCODER, ("embeddings.token_embedding.weight", "final_layer_norm.weight")),
     (WORD_ENCODER, ("word_embedding.weight", "slots")),
     (ENCODER, ("output_tokens", "views_in.background")),
+    (CLOUD_ENCODER, ("queries", "point_in.weight", "point_mlp.fc.weight")),
 )
 
 
