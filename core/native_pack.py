@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from .checkpoint.adapters import change_prior, prior_file
 from .checkpoint.contents import WORD_ENCODER
 from .checkpoint.decoder_keys import decoder_key_map
 from .checkpoint.key_maps import KeyMap
@@ -16,6 +17,7 @@ from .checkpoint.prior_keys import prior_key_map
 from .conditioning.word_encoder import Vocabulary, WordEncoder
 from .config import GenerationRequest, SamplerConfig
 from .decoder.stf import Decoder
+from .derived_pack import read_derived
 from .errors import PackError, UnknownPromptError
 from .interrupt import Check, ignore
 from .models import Condition
@@ -45,6 +47,9 @@ class NativePack:
             CheckpointError: a file is missing, damaged or does not fit `pack.json`.
         """
         manifest = read_manifest(folder)
+        change = None
+        if derived := read_derived(folder):
+            folder, change = derived.base, derived.changes.get("all")
         self._manifest = manifest
         self.min_component_share = manifest.min_component_share
         self._vocabulary = Vocabulary(tuple(manifest.words))
@@ -57,12 +62,13 @@ class NativePack:
         )
         self._prior = load_module(
             lambda: LatentPrior(manifest.prior),
-            folder / "prior.safetensors",
+            prior_file(folder / "prior.safetensors", change),
             partial(prior_key_map, manifest.prior),
             dtype=dtype,
             device=device,
             check=check,
         )
+        change_prior(self._prior, change, check)
         # The field decides where the surface lies, so it stays in full precision.
         self.decoder = load_module(
             lambda: Decoder(manifest.decoder),

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .config import SamplerConfig
+from .derived_pack import PACK_FILE as PACK_FILE
+from .derived_pack import read_derived
 from .errors import CheckpointError, GenerationError
-from .specs import DecoderSpec, PriorSpec, WordEncoderSpec
+from .specs import CloudEncoderSpec, DecoderSpec, FitSpec, PriorSpec, WordEncoderSpec
 
-PACK_FILE = "pack.json"
 FORMAT = 1
 
-_Spec = TypeVar("_Spec", PriorSpec, DecoderSpec, WordEncoderSpec, SamplerConfig)
+_Spec = TypeVar(
+    "_Spec",
+    PriorSpec,
+    DecoderSpec,
+    WordEncoderSpec,
+    SamplerConfig,
+    CloudEncoderSpec,
+    FitSpec,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +45,26 @@ class PackManifest:
     """Each known word with what it means: `kind`, `colour`, `part`, `style` or `filler`."""
     min_component_share: float = 0.02
     """Loose pieces below this share of the largest one's volume are dropped."""
+    encoder: CloudEncoderSpec | None = None
+    """From meshes to latents, in `encoder.safetensors`; None in a pack that reads no meshes."""
+    fit: FitSpec | None = None
+    """How far the encoder's latents are fitted to what it read, as in training; None: not."""
 
     def to_json(self, files: Mapping[str, Mapping[str, str | int]]) -> str:
         """Return the text of `pack.json`, with sizes and hashes of the pack's files."""
-        content = {"format": FORMAT} | asdict(self) | {"files": files}
+        facts = {name: value for name, value in asdict(self).items() if value is not None}
+        content = {"format": FORMAT} | facts | {"files": files}
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def read_manifest(folder: Path) -> PackManifest:
-    """Read a native pack's description.
+    """Read a native pack's description, which one that stands on another has from there.
 
     Raises:
         CheckpointError: `pack.json` is missing, not JSON, or lacks something.
     """
+    if derived := read_derived(folder):
+        return replace(read_manifest(derived.base), id=derived.id, version=derived.version)
     path = folder / PACK_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -56,7 +72,7 @@ def read_manifest(folder: Path) -> PackManifest:
             raise CheckpointError(
                 path, f"has format {content['format']!r}, this version reads {FORMAT}"
             )
-        return PackManifest(
+        manifest = PackManifest(
             id=str(content["id"]),
             version=str(content["version"]),
             prior=_spec(PriorSpec, content["prior"]),
@@ -65,7 +81,11 @@ def read_manifest(folder: Path) -> PackManifest:
             sampler=_spec(SamplerConfig, content["sampler"]),
             words={str(word): str(role) for word, role in content["words"].items()},
             min_component_share=float(content["min_component_share"]),
+            encoder=_optional(CloudEncoderSpec, content.get("encoder")),
+            fit=_optional(FitSpec, _with_palette(content.get("fit"))),
         )
+        _check_encoder(path, manifest)
+        return manifest
     except OSError as error:
         raise CheckpointError(path, f"cannot be read ({error.strerror})") from error
     except GenerationError:
@@ -79,6 +99,27 @@ def _spec(kind: type[_Spec], values: dict[str, Any]) -> _Spec:
     if unknown := sorted(set(values) - known):
         raise KeyError(f"{kind.__name__} does not know {unknown[0]}")
     return kind(**values)
+
+
+def _optional(kind: type[_Spec], values: dict[str, Any] | None) -> _Spec | None:
+    return None if values is None else _spec(kind, values)
+
+
+def _check_encoder(path: Path, manifest: PackManifest) -> None:
+    encoder, decoder = manifest.encoder, manifest.decoder
+    if encoder is None:
+        return
+    if (encoder.num_latents, encoder.channels) != (decoder.num_latents, decoder.channels):
+        raise CheckpointError(path, "has an encoder whose latents its decoder does not read")
+    made = encoder.num_latents * encoder.channels
+    if made % encoder.num_tokens:
+        raise CheckpointError(path, f"shares {made} numbers among {encoder.num_tokens} tokens")
+
+
+def _with_palette(values: dict[str, Any] | None) -> dict[str, Any] | None:
+    if values is None:
+        return None
+    return values | {"palette": tuple((r, g, b) for r, g, b in values.get("palette", ()))}
 
 
 def _with_heads(values: dict[str, Any]) -> dict[str, Any]:

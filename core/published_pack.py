@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from .checkpoint.adapters import change_prior, prior_file
 from .checkpoint.clip_keys import clip_key_map
 from .checkpoint.decoder_keys import decoder_key_map
 from .checkpoint.loader import load_module
@@ -76,15 +77,19 @@ class PublishedPack:
 
     def load_decoder(self, check: Check = ignore) -> Decoder:
         """Load the decoder, after the encoders are gone, and return it."""
-        if self._decoder is None:
+        if self._decoder is None or not self._decoder.params_proj.is_usable:
             component = self._require(self._layout.decoder, "decoder")
-            num_matrices = component.spec.num_generated
+            projection = [
+                f"params_proj.matrices.{i}.weight" for i in range(component.spec.num_generated)
+            ]
             # The field decides where the surface lies, so it is computed in full precision.
             self._decoder = load_module(
                 lambda: Decoder(component.spec),
                 component.path,
                 partial(decoder_key_map, component.spec),
-                keeps_half=[f"params_proj.matrices.{i}.weight" for i in range(num_matrices)],
+                keeps_half=projection,
+                # In full precision it is larger than all else together, and asked once a mesh.
+                leaves=projection if self._device.type == "cpu" else (),
                 check=check,
             )
             self._decoder.mlp.to(self._field_device)
@@ -112,14 +117,16 @@ class PublishedPack:
         self, component: Component[PriorSpec], is_image: bool, check: Check
     ) -> LatentPrior:
         is_int8 = self._dtype == torch.int8
+        change = self._layout.changes.get("image" if is_image else "text")
         prior = load_module(
             lambda: LatentPrior(component.spec),
-            component.path,
+            prior_file(component.path, change),
             partial(prior_key_map, component.spec),
             dtype=torch.float16 if is_int8 else self._dtype,
             device=self._device,
             check=check,
         )
+        change_prior(prior, change, check)
         if not is_int8:
             return prior
         num_tokens = 1

@@ -3,23 +3,27 @@
 
 Three layouts are known, and a folder may mix the last two:
 
-native    pack.json, prior.safetensors, decoder.safetensors, words.safetensors
+native    pack.json, prior.safetensors, decoder.safetensors, words.safetensors, and in packs that
+          read meshes encoder.safetensors
 hub       the published repositories: text/prior, text/text_encoder, image/prior,
           image/image_encoder, shap_e_renderer; or a plain snapshot of one of them, without
           text/ and image/ in front
 openai    text_cond.pt, image_cond.pt, transmitter.pt, at the top or in the folder of the
           component they stand for; CLIP comes from the hub's folders
 
+A folder whose pack.json names a base is read as that base's folder, see `derived_pack`.
+
 A hub folder may hold the same weights several times; the order is that of `_hub_names`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
+from ..derived_pack import Part, PriorChange, read_derived
 from ..errors import PackError
 from ..pack import PACK_FILE, read_manifest
 from ..specs import (
@@ -28,6 +32,7 @@ from ..specs import (
     ENCODERS,
     PRIORS,
     ClipSpec,
+    CloudEncoderSpec,
     DecoderSpec,
     EncoderSpec,
     PriorSpec,
@@ -35,7 +40,7 @@ from ..specs import (
 )
 from .hub_config import check_hub_config, says_image_prior
 
-S = TypeVar("S", PriorSpec, DecoderSpec, ClipSpec, WordEncoderSpec, EncoderSpec)
+S = TypeVar("S", PriorSpec, DecoderSpec, ClipSpec, WordEncoderSpec, EncoderSpec, CloudEncoderSpec)
 P = TypeVar("P", PriorSpec, DecoderSpec, ClipSpec)
 
 
@@ -72,6 +77,15 @@ class PackLayout:
     word_encoder: Component[WordEncoderSpec] | None = None
     encoder: Component[EncoderSpec] | None = None
     """From meshes to latents; OpenAI's transmitter holds it beside the decoder."""
+    changes: Mapping[Part, PriorChange] = field(default_factory=dict)
+    """What becomes of the priors, where the pack stands on another one."""
+    cloud_encoder: Component[CloudEncoderSpec] | None = None
+    """The same in a native pack."""
+
+    @property
+    def reads_meshes(self) -> bool:
+        """Whether the pack has an encoder of one kind or the other."""
+        return self.encoder is not None or self.cloud_encoder is not None
 
 
 PUBLISHED = PublishedSpecs()
@@ -84,6 +98,8 @@ def read_layout(folder: Path, published: PublishedSpecs = PUBLISHED) -> PackLayo
         CheckpointError: a config.json or pack.json does not describe what is expected.
         PackError: the folder holds no model that is known here.
     """
+    if derived := read_derived(folder):
+        return replace(read_layout(derived.base, published), changes=derived.changes)
     if (folder / PACK_FILE).is_file():
         return _native_layout(folder)
     layout = _published_layout(folder, published)
@@ -99,6 +115,11 @@ def _native_layout(folder: Path) -> PackLayout:
         text_prior=Component(folder / "prior.safetensors", manifest.prior),
         decoder=Component(folder / "decoder.safetensors", manifest.decoder),
         word_encoder=Component(folder / "words.safetensors", manifest.word_encoder),
+        cloud_encoder=(
+            Component(folder / "encoder.safetensors", manifest.encoder)
+            if manifest.encoder is not None
+            else None
+        ),
     )
 
 
