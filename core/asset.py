@@ -14,6 +14,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import MeshInputError
+
+MIN_THICKNESS = 0.005
+"""Of the longest side: thinner things enclose nothing that a grid of distances could show."""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -115,6 +120,32 @@ def boxed(surface: Surface) -> tuple[Surface, Box]:
     x, y, z = (float(value) for value in (low + high) / 2)
     box = Box((x, y, z), scale)
     return replace(surface, vertices=box.to_box(surface.vertices)), box
+
+
+def require_readable(surface: Surface, source: str) -> None:
+    """Find out whether a surface is a thing in space; it need not be closed.
+
+    Args:
+        surface: anywhere, in any unit.
+        source: what to call it.
+
+    Raises:
+        MeshInputError: it has no faces, no area, or no thickness in some direction.
+    """
+    if not len(surface.faces):
+        raise MeshInputError(source, "it has no faces")
+    corners = surface.corners.astype(np.float64)
+    sides = corners[:, 1:] - corners[:, :1]
+    areas = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
+    if not areas.any():
+        raise MeshInputError(source, "its faces have no area")
+    points = corners[areas > 0].reshape(-1, 3)
+    points -= points.mean(axis=0)
+    # Along the directions in which it reaches farthest and least, however it is turned.
+    _, axes = np.linalg.eigh(points.T @ points)
+    extents = np.ptp(points @ axes, axis=0)
+    if extents.min() < MIN_THICKNESS * extents.max():
+        raise MeshInputError(source, "it is flat: give it some thickness")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@
 GenerationError
 ├── InvalidRequestError      a setting or prompt that cannot be used
 │   ├── ImageInputError      a reference image that cannot be used
+│   ├── LatentFileError      a file that holds no latent, or one that cannot be used
+│   ├── MeshInputError       a mesh that cannot be read
 │   ├── PromptListError      a list of prompts of which a line cannot be used
 │   └── UnknownPromptError   a prompt that names nothing the pack has learnt
 ├── CheckpointError          a weights file that is foreign, truncated or mixed up
@@ -40,6 +42,24 @@ class ImageInputError(InvalidRequestError):
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(f"cannot use image {source}: {reason}")
         self.source = source
+        self.reason = reason
+
+
+class MeshInputError(InvalidRequestError):
+    """A mesh cannot be read by any encoder."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"cannot read mesh {source}: {reason}")
+        self.source = source
+        self.reason = reason
+
+
+class LatentFileError(InvalidRequestError):
+    """A file holds no latent, or one that cannot be used."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"cannot use latent {path}: {reason}")
+        self.path = path
         self.reason = reason
 
 
