@@ -7,8 +7,15 @@ import argparse
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
-from ..core.config import GenerationRequest, ReferenceImage, SamplerChanges, SurfaceConfig
+from ..core.config import (
+    GenerationRequest,
+    Precision,
+    ReferenceImage,
+    SamplerChanges,
+    SurfaceConfig,
+)
 from ..core.images import read_reference_image
 from ..core.reference import prepare_reference_image
 from ..engine import memory
@@ -82,6 +89,10 @@ def _build_requests(
     arguments: argparse.Namespace, image: ReferenceImage | None
 ) -> tuple[GenerationRequest, ...]:
     """Check every setting now, before a pack is looked for or a file is touched."""
+    if arguments.texture_size == 0 and (arguments.normal_map or arguments.occlusion_map):
+        raise UsageError(
+            "--normal-map and --occlusion-map are textures: leave them out, or --texture-size 0"
+        )
     return tuple(
         GenerationRequest(
             prompt=prompt,
@@ -94,7 +105,7 @@ def _build_requests(
             target_size=arguments.size,
             surface=_surface(arguments),
             device=arguments.device,
-            precision=arguments.precision,
+            precision=_precision(arguments),
         )
         for prompt in arguments.prompts or [""]
     )
@@ -120,12 +131,29 @@ def _prepare(arguments: argparse.Namespace, num_results: int) -> tuple[Destinati
         raise UsageError(
             f"{destination.suffix} holds one mesh: use .blend or .glb for --lods and --collision"
         )
-    changes = SamplerChanges(
-        method=arguments.sampler, num_steps=arguments.steps, guidance_scale=arguments.guidance
-    )
     blend_export.require_bpy()
     require_writable(destination.folder)
     engine = open_engine(
-        arguments.pack, arguments.packs_dir, changes, with_image=arguments.image is not None
+        arguments.pack,
+        arguments.packs_dir,
+        _changes(arguments),
+        with_image=arguments.image is not None,
     )
     return destination, engine
+
+
+def _changes(arguments: argparse.Namespace) -> SamplerChanges:
+    if not arguments.fast:
+        return SamplerChanges(
+            method=arguments.sampler, num_steps=arguments.steps, guidance_scale=arguments.guidance
+        )
+    if arguments.sampler is not None or arguments.steps is not None:
+        raise UsageError("--fast sets sampler and steps: leave out --sampler and --steps")
+    return replace(SamplerChanges.fast(), guidance_scale=arguments.guidance)
+
+
+def _precision(arguments: argparse.Namespace) -> Precision:
+    if arguments.fast and arguments.precision == "auto":
+        return "prefer_int8"
+    chosen: Precision = arguments.precision
+    return chosen

@@ -34,7 +34,7 @@ MAX_SEED = 2**31 - 1
 
 SamplerName = Literal["heun", "dpmpp_2m", "unipc_2"]
 Convention = Literal["openai", "diffusers"]
-Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8", "prefer_int8"]
 Symmetry = Literal["none", "x"]
 Collision = Literal["none", "box", "convex"]
 Shading = Literal["flat", "smooth", "auto"]
@@ -244,6 +244,7 @@ class GenerationRequest:
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the best one present."""
     precision: Precision = "auto"
+    """`prefer_int8` is int8 for a published pack on a CPU that can, else `auto`, and says why."""
 
     def __post_init__(self) -> None:
         if self.image is None:

@@ -242,7 +242,7 @@ def _units(stage: str, request: GenerationRequest, sampler: SamplerConfig) -> fl
     triangles = request.surface.triangles
     match stage:
         case "sample":
-            return float(sampler.num_evaluations)
+            return _evaluations(sampler)
         case "surface":
             return float(request.resolution**2.2)
         case "colours" | "unwrap" | "levels" if triangles:
@@ -254,6 +254,14 @@ def _units(stage: str, request: GenerationRequest, sampler: SamplerConfig) -> fl
             return float(request.texture_size**2)
         case _:
             return 1.0
+
+
+def _evaluations(sampler: SamplerConfig) -> float:
+    """Return how many whole evaluations a sampler costs; one that reuses its guidance is half."""
+    asked = sampler.num_evaluations
+    if sampler.guidance_scale == 1.0:
+        return float(asked)  # There is one side only, which is always asked.
+    return (asked + math.ceil(asked / sampler.delta_reuse)) / 2.0
 
 
 def _tells_something(stage: str, seconds: float, request: GenerationRequest) -> bool:
@@ -289,12 +297,15 @@ def _left_open(
     if isinstance(request.sampler, SamplerConfig):
         return known
     changes = request.sampler or SamplerChanges()
+    method = used.method if changes.method is None else known.method
+    delta_reuse = used.delta_reuse if changes.delta_reuse is None else known.delta_reuse
     return SamplerConfig(
-        method=used.method if changes.method is None else known.method,
+        method=method,
         num_steps=used.num_steps if changes.num_steps is None else known.num_steps,
         guidance_scale=(
             used.guidance_scale if changes.guidance_scale is None else known.guidance_scale
         ),
+        delta_reuse=1 if method == "heun" else delta_reuse,
     )
 
 
@@ -303,4 +314,5 @@ def _open_settings(sampler: SamplerConfig) -> dict[str, str | int | float]:
         "method": sampler.method,
         "num_steps": sampler.num_steps,
         "guidance_scale": sampler.guidance_scale,
+        "delta_reuse": sampler.delta_reuse,
     }

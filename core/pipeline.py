@@ -16,14 +16,9 @@ import torch
 
 from .checkpoint.pack_layout import read_layout
 from .config import GenerationRequest, Likeness, SamplerConfig, SurfaceConfig
-from .device import (
-    available_memory_bytes,
-    choose_device,
-    choose_dtype,
-    limit_threads,
-    translate_memory_errors,
-)
+from .device import limit_threads, translate_memory_errors
 from .errors import DeviceMemoryError, NonFiniteError
+from .footing import first_footing
 from .memory_ladder import Footing, forget, step_down
 from .mesh import GenerationRecord, GenerationResult
 from .pack import read_manifest
@@ -38,12 +33,6 @@ from .version import VERSION
 logger = logging.getLogger(__name__)
 
 _PRECISION_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
-
-_VARIANT_BYTES = 128 * 2**20
-"""What another variant takes while a batch of them is sampled, about twice what it should."""
-
-_MAX_BATCH = 16
-"""A GPU is fully at work with fewer, and the first result should not wait for all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +106,9 @@ def generate(
     """
     limit_threads(request.reserved_cores)
     job = _Job(request, pack_dir, on_progress, cancel, pack_hash, on_preview)
-    yield from job.run(_first_footing(request, pack_dir))
+    first = first_footing(request, pack_dir)
+    job.note(first.note)
+    yield from job.run(first.footing)
 
 
 def has_models() -> bool:
@@ -199,6 +190,10 @@ class _Job:
         self._progress = Progress(request.count, on_progress, cancel)
         self._notes: list[str] = []
 
+    def note(self, text: str) -> None:
+        """Say something with every result from now on, unless it is empty."""
+        self._notes += [text] if text else []
+
     def run(self, footing: Footing) -> Iterator[GenerationResult]:
         """Yield the variants."""
         while self._progress.num_finished < self._request.count:
@@ -211,7 +206,7 @@ class _Job:
                     raise
                 logger.warning("%s (at %s)", step.note, self._progress.failed)
                 footing = step.footing
-                self._notes.append(step.note)
+                self.note(step.note)
                 if isinstance(error, NonFiniteError):
                     self._progress.latents.clear()
                 forget(error)
@@ -253,28 +248,6 @@ class _Job:
             on_preview=self._on_preview,
             notes=tuple(self._notes),
         )
-
-
-def _first_footing(request: GenerationRequest, pack_dir: Path) -> Footing:
-    device = choose_device(request.device)
-    # A native prior is so small that on a CPU less precision costs more than it saves.
-    is_small = device.type == "cpu" and read_layout(pack_dir).kind == "native"
-    return Footing(
-        device=device,
-        dtype=torch.float32 if is_small else choose_dtype(device, request.precision),
-        field_device=device,
-        batch=_first_batch(device, request.count),
-        must_be_exact=is_small,
-    )
-
-
-def _first_batch(device: torch.device, count: int) -> int:
-    """Return how many variants to sample at once; on a CPU more than one gain nothing."""
-    if device.type == "cpu":
-        return 1
-    available = available_memory_bytes(device)
-    room = count if available is None else (available - REQUIRED_BYTES) // _VARIANT_BYTES
-    return min(count, _MAX_BATCH, max(1, room))
 
 
 _resident = ResidentPack()

@@ -28,7 +28,7 @@ MAX_ROWS = 1000
 MAX_FAULTS = 20
 """Told at a time; who has more has the wrong file."""
 
-PRESETS = ("draft", "normal", "fine")
+PRESETS = ("draft", "fast", "normal", "fine")
 COLUMNS = ("prompt", "seed", "count", "preset", "name")
 
 MAX_DIGITS = 10

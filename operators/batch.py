@@ -103,8 +103,9 @@ def specs_of(context, rows: tuple[prompts.PromptRow, ...]) -> list[jobs.JobSpec]
         InvalidRequestError: a setting of the sidebar cannot be used.
     """
     settings = context.scene.maquette
-    common = properties.request_of(settings, packs.preferences(context), prompt=rows[0].prompt)
-    requests = [_request(common, row, settings) for row in rows]
+    preferences = packs.preferences(context)
+    common = properties.request_of(settings, preferences, prompt=rows[0].prompt)
+    requests = [_request(common, row, settings, preferences) for row in rows]
     middle = jobs.placement_of(context, settings).location
     places = layout.grid_locations([_extent(request) for request in requests], middle)
     return [
@@ -125,7 +126,7 @@ def _extent(request: config.GenerationRequest) -> float:
 
 
 def _request(
-    common: config.GenerationRequest, row: prompts.PromptRow, settings
+    common: config.GenerationRequest, row: prompts.PromptRow, settings, preferences
 ) -> config.GenerationRequest:
     if settings.random_seed:
         properties.draw_seed(settings)
@@ -139,9 +140,15 @@ def _request(
     if not row.preset:
         return request
     preset = presets.PRESETS[row.preset.upper()]
+    precision = properties.machine_of(settings, preferences)["precision"]
+    if preset.fast_sampling:
+        precision = properties.fast_precision(precision, request.pack)
     return replace(
         request,
-        sampler=replace(request.sampler, num_steps=preset.steps),
+        sampler=presets.sampler_changes(
+            preset.steps, request.sampler.guidance_scale, is_fast=preset.fast_sampling
+        ),
+        precision=precision,
         resolution=preset.resolution,
         texture_size=preset.texture_size,
         surface=replace(request.surface, triangles=preset.triangles, normal_map=preset.normal_map),

@@ -22,10 +22,13 @@ TEMPLATES = (
     ),
     n_("{device} ran out of memory: {step}"),
     n_("{stage} went out of range: used full precision"),
+    n_("8-bit numbers need OpenVINO, which the engine can have: {step}"),
+    n_("8-bit numbers need a processor with VNNI: {step}"),
     n_("sampled one variant at a time"),
     n_("sampled {count} variants at a time"),
     n_("looked at {count} points at a time"),
     n_("used half precision"),
+    n_("used full precision"),
     n_("made the mesh on the CPU"),
     n_("used the CPU"),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from . import mesh_settings
+from . import mesh_settings, sampling_settings
 
 
 def show_record(settings, record: dict) -> None:
@@ -24,6 +24,8 @@ def show_record(settings, record: dict) -> None:
     found |= mesh_settings.shown_as(values)
     found |= {
         "source": "IMAGE" if picture else "TEXT",
+        # Before the steps, which it sets.
+        "fast_sampling": sampling_settings.is_fast(values) if "num_steps" in values else None,
         "steps": values.get("num_steps"),
         "use_guidance": "guidance_scale" in values,
         "guidance": values.get("guidance_scale"),

@@ -63,7 +63,7 @@ def request_of(context, record: dict) -> config.GenerationRequest:
             like=likeness_of(record),
             surface=mesh_settings.surface_from(values),
             **{key: values[key] for key in _SIZES if key in values},
-            **properties.machine_of(context.scene.maquette, packs.preferences(context)),
+            **_machine(context, values),
         )
     except errors.ImageInputError:
         raise
@@ -71,6 +71,13 @@ def request_of(context, record: dict) -> config.GenerationRequest:
         raise RecordError(
             rpt_("The record of this object cannot be used: enter its prompt again")
         ) from error
+
+
+def _machine(context, values: dict) -> dict[str, str | int]:
+    machine = properties.machine_of(context.scene.maquette, packs.preferences(context))
+    if values.get("precision") == "int8" and machine["precision"] == "auto":
+        machine["precision"] = "prefer_int8"
+    return machine
 
 
 _SIZES = ("resolution", "texture_size", "target_size")

@@ -76,7 +76,7 @@ def _draw_choices(layout, settings, *, has_count=True):
     """Add what is chosen before any generation: model, quality, number, place."""
     row = layout.row(align=True)
     # Custom cannot be chosen, only arrived at.
-    for name in ("DRAFT", "NORMAL", "FINE"):
+    for name in ("DRAFT", "FAST", "NORMAL", "FINE"):
         row.prop_enum(settings, "preset", name)
     column = layout.column()
     column.use_property_split = True

@@ -36,7 +36,7 @@ class MAQUETTE_PT_generate(SidebarPanel, bpy.types.Panel):
         _draw_pack(layout, context, settings)
 
         row = layout.row(align=True)
-        names = ["DRAFT", "NORMAL", "FINE"]
+        names = ["DRAFT", "FAST", "NORMAL", "FINE"]
         # Custom cannot be chosen, only arrived at.
         for name in [*names, "CUSTOM"] if settings.preset == "CUSTOM" else names:
             row.prop_enum(settings, "preset", name)
@@ -164,7 +164,10 @@ class MAQUETTE_PT_advanced(SidebarPanel, bpy.types.Panel):
         layout.use_property_decorate = False
         settings = context.scene.maquette
         column = layout.column()
-        column.prop(settings, "steps")
+        column.prop(settings, "fast_sampling")
+        row = column.row()
+        row.enabled = not settings.fast_sampling
+        row.prop(settings, "steps")
         row = column.row(heading="Guidance")
         row.prop(settings, "use_guidance", text="")
         if settings.use_guidance:

@@ -74,12 +74,19 @@ class MaquettePreferences(bpy.types.AddonPreferences):
     devices_found: StringProperty(name="Devices", options={"HIDDEN"})
     precision: EnumProperty(
         name="Precision",
-        description="Half precision takes half the memory, and is faster on most GPUs",
+        description="Half precision takes half the memory, and is faster on most GPUs;"
+        " fast sampling takes 8 bits where this is Automatic",
         items=(
             ("AUTO", "Automatic", "Half precision where the hardware is fast at it"),
             ("FP32", "Full (32 Bits)", "The most exact, and the safest"),
             ("BF16", "Half (BFloat16)", "For GPUs since 2020, and some processors"),
             ("FP16", "Half (Float16)", "For older GPUs; can fail with numbers out of range"),
+            (
+                "PREFER_INT8",
+                "8-Bit Integers",
+                "For Shap-E on processors with VNNI, which most since 2021 have, with OpenVINO in"
+                " the engine; elsewhere as Automatic, and a message says what was missing",
+            ),
         ),
     )
     reserved_cores: IntProperty(

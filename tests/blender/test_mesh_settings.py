@@ -34,7 +34,12 @@ def surface(settings):
 
 @pytest.mark.parametrize(
     ("preset", "triangles", "has_normals"),
-    [("DRAFT", 5_000, False), ("NORMAL", 20_000, True), ("FINE", 100_000, True)],
+    [
+        ("DRAFT", 5_000, False),
+        ("FAST", 20_000, True),
+        ("NORMAL", 20_000, True),
+        ("FINE", 100_000, True),
+    ],
 )
 def test_a_preset_sets_how_many_triangles_there_are(settings, preset, triangles, has_normals):
     settings.preset = preset

@@ -23,6 +23,7 @@ NOTES = [
     "sampling went out of range: used full precision",
     "sampled 2 variants at a time",
     "used half precision",
+    "used full precision",
     "used the CPU",
 ]
 STEPS = (
@@ -42,6 +43,16 @@ def test_what_was_done_about_too_little_memory_is_translated_too(step, monkeypat
     assert len(templates) == 2
 
 
+@pytest.mark.parametrize("lack", ["OpenVINO, which the engine can have", "a processor with VNNI"])
+def test_why_there_are_no_8_bit_numbers_is_translated_with_what_was_used_instead(lack, monkeypatch):
+    templates = []
+    monkeypatch.setattr(notes, "rpt_", lambda text: templates.append(text) or text)
+    note = f"8-bit numbers need {lack}: used half precision"
+
+    assert notes.in_words(note) == note
+    assert len(templates) == 2
+
+
 @pytest.mark.parametrize("note", NOTES)
 def test_a_note_is_known_and_stays_as_it_is_in_english(note, monkeypatch):
     templates = []
@@ -55,6 +66,8 @@ def test_every_template_is_a_note_of_some_kind(monkeypatch):
     templates = set()
     monkeypatch.setattr(notes, "rpt_", lambda text: templates.add(text) or text)
     more = [f"cuda:0 ran out of memory: {step}" for step in STEPS]
+    more.append("8-bit numbers need OpenVINO, which the engine can have: used half precision")
+    more.append("8-bit numbers need a processor with VNNI: used half precision")
     for note in [*NOTES, *more, "7 triangles were kept because the surface touches itself"]:
         notes.in_words(note)
 

@@ -130,6 +130,7 @@ def test_at_rest_there_is_a_prompt_a_model_a_quality_a_place_and_a_button():
         ("prop", "prompt"),
         ("prop", "pack"),
         ("prop_enum", "DRAFT"),
+        ("prop_enum", "FAST"),
         ("prop_enum", "NORMAL"),
         ("prop_enum", "FINE"),
         ("prop", "count"),

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import bpy
 import pytest
-from maquette.core.config import MAX_SEED, SamplerConfig
+from maquette.core.config import MAX_SEED, SamplerChanges, SamplerConfig
 from maquette.operators import pack_states, presets, properties
 
 
@@ -29,7 +31,7 @@ def values_of(settings):
     return {name: getattr(settings, name) for name in names}
 
 
-@pytest.mark.parametrize("name", ["DRAFT", "NORMAL", "FINE"])
+@pytest.mark.parametrize("name", ["DRAFT", "FAST", "NORMAL", "FINE"])
 def test_a_preset_sets_its_values_and_shows_as_chosen(settings, name):
     settings.preset = name
 
@@ -43,10 +45,67 @@ def test_a_preset_sets_its_values_and_shows_as_chosen(settings, name):
 
 
 def test_presets_ask_for_more_and_more():
-    draft, normal, fine = presets.PRESETS.values()
+    draft, normal, fine = (presets.PRESETS[name] for name in ("DRAFT", "NORMAL", "FINE"))
 
     for key in ("steps", "resolution", "texture_size"):
         assert getattr(draft, key) < getattr(normal, key) < getattr(fine, key)
+
+
+def test_fast_is_normal_but_for_the_sampling(settings):
+    settings.prompt = "a chair"
+    normal = properties.request_of(settings)
+
+    settings.preset = "FAST"
+
+    fast = properties.request_of(settings)
+    assert fast == replace(normal, sampler=SamplerChanges.fast())
+    sampler = fast.settle_sampler(SamplerConfig(guidance_scale=2.0, sigma_min=0.1))
+    assert (sampler.guidance_scale, sampler.sigma_min) == (2.0, 0.1)
+
+
+def test_fast_sampling_has_its_own_steps_and_gives_the_others_back(settings):
+    settings.fast_sampling = True
+    assert (settings.preset, settings.steps) == ("FAST", 16)
+
+    settings.fast_sampling = False
+    assert (settings.preset, settings.steps) == ("NORMAL", SamplerConfig().num_steps)
+
+    settings.fast_sampling, settings.use_guidance, settings.guidance = True, True, 7.0
+    settings.prompt = "a chair"
+    assert properties.request_of(settings).sampler.guidance_scale == 7.0
+
+
+@pytest.mark.parametrize(
+    ("pack", "chosen", "precision"),
+    [
+        ("shap-e", "AUTO", "prefer_int8"),
+        ("shap-e", "FP32", "fp32"),
+        ("shap-e", "PREFER_INT8", "prefer_int8"),
+        ("starter", "AUTO", "auto"),
+    ],
+)
+def test_fast_sampling_takes_8_bits_for_large_packs_unless_told_otherwise(
+    settings, pack, chosen, precision
+):
+    preferences = bpy.context.preferences.addons["maquette"].preferences
+    settings.prompt, settings.pack = "a chair", pack
+    preferences.precision = chosen
+
+    settings.preset = "FAST"
+
+    assert properties.request_of(settings, preferences).precision == precision
+
+
+def test_fast_sampling_comes_back_from_a_record_and_ends_with_one_of_another_kind(settings):
+    sampled = asdict(SamplerChanges.fast().apply(SamplerConfig()))
+
+    properties.show_record(settings, {"settings": sampled})
+    assert (settings.fast_sampling, settings.steps) == (True, 16)
+    properties.show_record(settings, {"settings": {"resolution": 64}})
+    assert settings.fast_sampling
+
+    properties.show_record(settings, RECORD)
+    assert (settings.fast_sampling, settings.steps) == (False, 30)
 
 
 @pytest.mark.parametrize(("name", "value"), [("steps", 9), ("resolution", 65), ("texture_size", 0)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from maquette import weights_fetch
 from maquette.cli import blend_export
 from maquette.cli.errors import OutputError
 from maquette.core import errors
-from maquette.core.config import SurfaceConfig
+from maquette.core.config import SamplerChanges, SurfaceConfig
 from maquette.tests.unit.cli_harness import (
     IMAGE_SAMPLER,
     TEXT_SAMPLER,
@@ -155,6 +156,16 @@ def test_the_sampler_is_the_packs_own_unless_told(maquette, tmp_path):
     assert second.sigma_max == TEXT_SAMPLER.sigma_max
 
 
+def test_fast_changes_the_sampler_and_asks_for_8_bits_where_nobody_chose_otherwise(maquette):
+    maquette("generate", "a cat", "--fast")
+    maquette("generate", "a cat", "--fast", "--precision", "fp32", "--guidance", "1.5")
+
+    first, second = maquette.pipeline.requests
+    assert first.sampler == SamplerChanges.fast().apply(TEXT_SAMPLER)
+    assert second.sampler == replace(first.sampler, guidance_scale=1.5)
+    assert (first.precision, second.precision) == ("prefer_int8", "fp32")
+
+
 def test_a_picture_takes_the_packs_image_sampler(maquette, tmp_path):
     Image.fromarray(np.eye(64, dtype=np.uint8) * 255).save(tmp_path / "a.png")
 
@@ -230,6 +241,10 @@ BAD_ARGUMENTS = {
     "steps 0": (["a", "--steps", "0"], "steps must be a whole number from 1 to 1024, got 0"),
     "steps nan": (["a", "--steps", "nan"], "--steps: must be a whole number, got 'nan'"),
     "steps 2.5": (["a", "--steps", "2.5"], "--steps: must be a whole number, got '2.5'"),
+    "steps of fast": (["a", "--fast", "--steps", "9"], "--fast sets sampler and steps"),
+    "sampler of fast": (["a", "--fast", "--sampler", "heun"], "--fast sets sampler and steps"),
+    "map of no texture": (["a", "--normal-map", "--texture-size", "0"], "are textures"),
+    "light of no texture": (["a", "--occlusion-map", "--texture-size", "0"], "are textures"),
     "guidance nan": (["a", "--guidance", "nan"], "guidance must be a number from 0 to 100"),
     "guidance inf": (["a", "--guidance", "inf"], "guidance must be a number from 0 to 100"),
     "guidance word": (["a", "--guidance", "much"], "--guidance: must be a number, got 'much'"),

@@ -29,10 +29,12 @@ def law(request: GenerationRequest, sampler: SamplerConfig, speed: float = 1.0) 
     """Seconds by stage of a machine that obeys the model exactly."""
     guided = 1.0 if sampler.guidance_scale == 1.0 else 2.0
     evaluations = {"heun": 2 * sampler.num_steps - 1}.get(sampler.method, sampler.num_steps)
+    # One pass is about the prompt, the other about no prompt at all.
+    passes = evaluations if guided == 1.0 else evaluations + -(-evaluations // sampler.delta_reuse)
     seconds = {
         "load": 1.2,
         "condition": 0.003,
-        "sample": 0.005 * guided * evaluations,
+        "sample": 0.005 * passes,
         "field": 0.001,
         "surface": 0.6 * (request.resolution / 128) ** 2.2,
         "colours": 0.07 * (request.resolution / 128) ** 2,
@@ -69,6 +71,7 @@ def result_of(
                 "method": sampler.method,
                 "num_steps": sampler.num_steps,
                 "guidance_scale": sampler.guidance_scale,
+                "delta_reuse": sampler.delta_reuse,
                 "device": device,
             },
             version="1",
@@ -106,6 +109,9 @@ def test_nothing_is_known_before_the_first_run() -> None:
         ask(sampler=SamplerChanges(method="heun", num_steps=64)),
         ask(sampler=SamplerChanges(guidance_scale=1.0)),
         ask(sampler=SamplerConfig(num_steps=7)),
+        ask(sampler=SamplerChanges.fast()),
+        ask(sampler=SamplerChanges(num_steps=9, delta_reuse=2)),
+        ask(sampler=SamplerChanges(guidance_scale=1.0, delta_reuse=2)),
     ],
 )
 def test_one_run_tells_every_setting_on_a_machine_that_obeys_the_model(
@@ -207,6 +213,16 @@ def test_a_texture_is_unknown_until_one_was_painted() -> None:
 
     assert experience.plan(ask(texture_size=0)) is not None
     assert experience.plan(ask()) is None
+
+
+def test_a_fast_run_tells_what_a_whole_one_takes() -> None:
+    fast = ask(sampler=SamplerChanges.fast())
+    experience = learnt(fast)
+
+    own = experience.plan(ask(sampler=SamplerChanges(num_steps=20)))
+
+    # 16 evaluations were 24 passes of 5 ms; 20 whole ones are 40.
+    assert own is not None and own.variant["sample"] == pytest.approx(0.2)
 
 
 def test_explicit_samplers_do_not_pass_for_the_packs_own() -> None:

@@ -42,6 +42,7 @@ BORDER = {
 """What both sides of the border import: no torch, no Blender."""
 COMPOSITION = {
     "core.encode",
+    "core.footing",
     "core.meshing",
     "core.models",
     "core.native_pack",

@@ -25,7 +25,7 @@ from maquette.core.errors import (
     EmptySurfaceError,
     NonFiniteError,
 )
-from maquette.core.memory_ladder import Footing, forget, step_down
+from maquette.core.memory_ladder import Footing, Step, forget, step_down
 from maquette.core.mesh import GenerationResult
 from maquette.tests.unit.tiny_native_pack import write_tiny_pack
 from torch import Tensor
@@ -248,7 +248,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU that is the CPU: half precision at first, three variants at once."""
     meta = torch.device("meta")
     first = Footing(device=meta, dtype=torch.bfloat16, field_device=meta, batch=3)
-    monkeypatch.setattr(pipeline, "_first_footing", lambda *_: first)
+    monkeypatch.setattr(pipeline, "first_footing", lambda *_: Step(first, ""))
     opened = resident.open_pack
 
     def open_there(folder: Path, device: torch.device, dtype: torch.dtype, *args: Any, **_: Any):
@@ -330,7 +330,7 @@ def test_numbers_out_of_range_in_half_precision_are_made_again_in_full(
 
 
 def _on_fp32(pack: Path, monkeypatch: pytest.MonkeyPatch) -> list[GenerationResult]:
-    monkeypatch.setattr(pipeline, "_first_footing", lambda *_: ON_THE_CPU)
+    monkeypatch.setattr(pipeline, "first_footing", lambda *_: Step(ON_THE_CPU, ""))
     return _generate(pack, count=3)
 
 

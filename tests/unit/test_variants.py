@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from maquette.core import pipeline, preview, resident, variants
+from maquette.core import footing, pipeline, preview, resident, variants
 from maquette.core.config import GenerationRequest, Likeness
 from maquette.core.errors import CancelledError, EmptySurfaceError
-from maquette.core.memory_ladder import Footing
+from maquette.core.memory_ladder import Footing, Step
 from maquette.core.mesh import GenerationResult, PreviewMesh
 from maquette.core.sampling import sample_latent, sample_latents
 from maquette.tests.unit.tiny_native_pack import write_tiny_pack
@@ -35,8 +35,8 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU that is the CPU under another name and takes two variants at once."""
-    footing = Footing(device=META, dtype=torch.float32, field_device=META, batch=2)
-    monkeypatch.setattr(pipeline, "_first_footing", lambda *_: footing)
+    first = Footing(device=META, dtype=torch.float32, field_device=META, batch=2)
+    monkeypatch.setattr(pipeline, "first_footing", lambda *_: Step(first, ""))
     opened, made = resident.open_pack, variants.mesh_from_field
     monkeypatch.setattr(
         resident,
@@ -197,12 +197,12 @@ def test_the_cpu_takes_one_variant_at_a_time_and_gpus_what_fits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     free = {"bytes": 40 * 2**30}
-    monkeypatch.setattr(pipeline, "available_memory_bytes", lambda device: free["bytes"])
+    monkeypatch.setattr(footing, "available_memory_bytes", lambda device: free["bytes"])
     cuda = torch.device("cuda:0")
 
-    assert pipeline._first_batch(CPU, 8) == 1
-    assert [pipeline._first_batch(cuda, count) for count in (1, 8, 64)] == [1, 8, 16]
+    assert footing.first_batch(CPU, 8) == 1
+    assert [footing.first_batch(cuda, count) for count in (1, 8, 64)] == [1, 8, 16]
     free["bytes"] = 2**31 + 3 * 2**27
-    assert pipeline._first_batch(cuda, 8) == 3
+    assert footing.first_batch(cuda, 8) == 3
     free["bytes"] = 0
-    assert pipeline._first_batch(cuda, 8) == 1
+    assert footing.first_batch(cuda, 8) == 1
