@@ -18,6 +18,7 @@ from ..errors import CheckpointError
 from ..interrupt import Check, ignore
 from .contents import recognise
 from .key_maps import Entry, KeyMap
+from .left_in_file import LeftInFile
 from .reader import WeightsFile
 
 M = TypeVar("M", bound=nn.Module)
@@ -39,9 +40,10 @@ def load_module(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     keeps_half: Collection[str] = (),
+    leaves: Collection[str] = (),
     check: Check = ignore,
 ) -> M:
-    """Build a module and fill it from a file; the file is not needed afterwards.
+    """Build a module and fill it from a file; the file is only needed for what is left in it.
 
     Args:
         build: makes the module; called under the meta device.
@@ -50,6 +52,9 @@ def load_module(
         dtype: of all floating-point tensors.
         device: where the tensors go.
         keeps_half: names in the module that stay in half precision if the file has them in it.
+        leaves: names in the module whose values are checked and left in the file, if it has them
+            in fp32 and they are to be that. The parameter `weight` of a layer is then None, and
+            its attribute `weight_in_file` a `LeftInFile`.
         check: called before each tensor.
 
     Returns:
@@ -75,7 +80,10 @@ def load_module(
                     wanted = sources[0].dtype
                 tensor = entries[name].layout.assemble(sources).to(wanted)
                 _check_finite(path, entries[name], tensor)
-                state[name] = _detached(tensor, sources, device)
+                if name in leaves and wanted == torch.float32 and _is_mapped(tensor, sources):
+                    _leave(module, name, LeftInFile(weights, entries[name]))
+                else:
+                    state[name] = _detached(tensor, sources, device)
                 # A view that outlived the block would keep its pages.
                 del sources, tensor
     module.load_state_dict(state, strict=True, assign=True)
@@ -161,9 +169,22 @@ def _windows(weights: WeightsFile, entries: Mapping[str, Entry]) -> Iterator[lis
 
 def _detached(tensor: Tensor, sources: list[Tensor], device: torch.device | str) -> Tensor:
     """Return a tensor on its device, in memory that is not the file's."""
-    storage = tensor.untyped_storage().data_ptr()
-    is_mapped = any(source.untyped_storage().data_ptr() == storage for source in sources)
+    is_mapped = _is_mapped(tensor, sources)
     return tensor.to(device, copy=is_mapped, memory_format=torch.contiguous_format)
+
+
+def _is_mapped(tensor: Tensor, sources: list[Tensor]) -> bool:
+    """Tell whether a tensor is a view of the file, as nothing had to be converted."""
+    storage = tensor.untyped_storage().data_ptr()
+    return any(source.untyped_storage().data_ptr() == storage for source in sources)
+
+
+def _leave(module: nn.Module, name: str, values: LeftInFile) -> None:
+    """Put a file in the place of the parameter of that name."""
+    owner, _, parameter = name.rpartition(".")
+    layer = module.get_submodule(owner)
+    layer.register_parameter(parameter, None)
+    setattr(layer, f"{parameter}_in_file", values)
 
 
 def _require_materialised(module: nn.Module) -> None:

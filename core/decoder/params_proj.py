@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,6 +14,19 @@ from ..specs import DecoderSpec
 
 _ROWS = 32
 """Latent vectors projected at once; their weights take 32 MiB in fp32 at the published size."""
+
+
+class WeightInFile(Protocol):
+    """A weight that is read whenever it is needed; see `checkpoint.left_in_file`."""
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether the file is still the one that was checked."""
+        ...
+
+    def __call__(self) -> AbstractContextManager[Tensor]:
+        """Lend the weight, read-only."""
+        ...
 
 
 class ParamsProj(nn.Module):
@@ -23,6 +39,12 @@ class ParamsProj(nn.Module):
         )
         if sum(rows for rows, _ in spec.generated_shapes()) != spec.num_latents:
             raise ValueError(f"{spec.num_latents} latent vectors do not match the matrices' rows")
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether what was left in a file is still there, just as it was."""
+        left = (getattr(matrix, "weight_in_file", None) for matrix in self.matrices)
+        return all(each is None or each.is_as_it_was for each in left)
 
     def forward(self, latent: Tensor) -> list[Tensor]:
         """Return one weight matrix per generated layer, [B, rows, columns].
@@ -49,22 +71,28 @@ class RowProjection(nn.Module):
         self.weight = nn.Parameter(torch.zeros(num_rows * num_columns, channels))
         self.bias = nn.Parameter(torch.zeros(num_rows * num_columns))
         self.norm = nn.LayerNorm(num_columns)
+        self.weight_in_file: WeightInFile | None = None
+        """Where the weight is if it is not kept, and `weight` is None."""
 
     def forward(self, latent: Tensor) -> Tensor:
         """Map latent vectors [B, rows, C] to a matrix [B, rows, columns], fp32.
 
         Computed where the weights are, in fp32 whatever they are kept in.
         """
-        weight = self.weight.view(self.num_rows, self.num_columns, -1)
+        with self.weight_in_file() if self.weight_in_file else nullcontext(self.weight) as weight:
+            rows = self._product(latent, weight.view(self.num_rows, self.num_columns, -1))
+        norm = self.norm
+        rows = F.layer_norm(rows, (self.num_columns,), eps=norm.eps)
+        bias = self.bias.view(self.num_rows, self.num_columns)
+        # The bias comes after the norm, so it is a learned base matrix shared by all shapes.
+        return rows * norm.weight.float() + norm.bias.float() + bias.float()
+
+    def _product(self, latent: Tensor, weight: Tensor) -> Tensor:
+        """Multiply each row [B, rows, C] with its own matrix [rows, columns, C]."""
         latent = latent.to(weight.device, torch.float32)
         # The published weights fill most of a gigabyte in fp32, so few rows at a time become that.
         products = []
         for start in range(0, self.num_rows, _ROWS):
             part = slice(start, start + _ROWS)
             products.append(torch.einsum("brc,rkc->brk", latent[:, part], weight[part].float()))
-        rows = torch.cat(products, dim=1)
-        norm = self.norm
-        rows = F.layer_norm(rows, (self.num_columns,), eps=norm.eps)
-        bias = self.bias.view(self.num_rows, self.num_columns)
-        # The bias comes after the norm, so it is a learned base matrix shared by all shapes.
-        return rows * norm.weight.float() + norm.bias.float() + bias.float()
+        return torch.cat(products, dim=1)
