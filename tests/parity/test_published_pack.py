@@ -160,6 +160,27 @@ def test_the_projection_stays_as_small_as_its_file_and_computes_in_full(half_pac
         torch.testing.assert_close(matrix, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_projection_in_full_precision_stays_in_its_file(half_pack: Path) -> None:
+    cpu = torch.device("cpu")
+    latent = torch.ones(1, TINY.decoder.num_latents, TINY.decoder.channels)
+    in_half = PublishedPack(half_pack, cpu, torch.bfloat16, TINY).decoder.weights(latent)
+    folder = half_pack / "shap_e_renderer"
+    # The same numbers, which half precision can hold, in files twice as large.
+    export(reference_renderer(TINY.decoder, seed=13).half().float(), folder, PRIOR)
+    pack = PublishedPack(half_pack, cpu, torch.bfloat16, TINY)
+    first = pack.decoder
+
+    assert all(matrix.weight is None for matrix in first.params_proj.matrices)
+    for matrix, expected in zip(first.weights(latent), in_half, strict=True):
+        assert torch.equal(matrix, expected)
+    assert pack.decoder is first
+
+    # Another file in its place, such as that of another version, is read anew and whole.
+    (folder / PRIOR).unlink()
+    export(reference_renderer(TINY.decoder, seed=14).half(), folder, PRIOR)
+    assert not torch.equal(pack.decoder.weights(latent)[0], in_half[0])
+
+
 def test_the_encoder_is_dropped_and_its_last_answer_remembered(
     half_pack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
