@@ -45,12 +45,17 @@ def read_dataset(folder: Path, *, rank: int = 0, num_ranks: int = 1) -> Iterator
         FileNotFoundError: there is no data set.
         ValueError: it has a format that this version does not read.
     """
+    for path in shard_paths(folder)[rank::num_ranks]:
+        for key, members in read_tar(path):
+            yield read_sample(key, members)
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """Return the shards of a data set in their order; raises as `read_dataset` does."""
     summary = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
     if summary["format"] != FORMAT:
         raise ValueError(f"{folder} has format {summary['format']}, this version reads {FORMAT}")
-    for shard in summary["shards"][rank::num_ranks]:
-        for key, members in read_tar(folder / shard["name"]):
-            yield read_sample(key, members)
+    return [folder / shard["name"] for shard in summary["shards"]]
 
 
 def read_sample(key: str, members: dict[str, bytes]) -> AssetSample:

@@ -15,8 +15,9 @@ SIZE = 256
 """Pixels per side that the published encoder reads."""
 _SAMPLES = 2
 """Per pixel and axis: the published views are rendered at 512 pixels and shrunk."""
-_LIGHT = np.array([0.09387503, -0.63953443, -0.7630093], dtype=np.float32)
-_AMBIENT, _DIFFUSE = 0.3, 0.7
+LIGHT = np.array([0.09387503, -0.63953443, -0.7630093], dtype=np.float32)
+AMBIENT, DIFFUSE = 0.3, 0.7
+"""The published light: a base colour is shown at 0.3 + 0.7 |n . LIGHT| of it."""
 
 
 def render_views(
@@ -50,7 +51,7 @@ def _lit(surface: Surface, hits: Hits) -> NDArray[np.float32]:
     """Return sRGB of what is hit, [P, 3]."""
     normals = hits.places.at(surface.corner_normals)
     length = np.maximum(np.linalg.norm(normals, axis=1), 1e-12)
-    brightness = _AMBIENT + _DIFFUSE * np.abs(normals @ _LIGHT) / length
+    brightness = AMBIENT + DIFFUSE * np.abs(normals @ LIGHT) / length
     lit = surface.colors(hits.places) * brightness[:, None].astype(np.float32)
     return encode_srgb(np.clip(lit, 0.0, 1.0))
 
