@@ -37,12 +37,12 @@ def ask(task: str, *arguments: object) -> dict[str, Any]:
     return found
 
 
-def official(folder: str, num_steps: str) -> dict[str, object]:
+def official(folder: str, num_steps: str, precision: str) -> dict[str, object]:
     """Make one textured mesh with networks of the published size."""
     from ..core.config import SamplerChanges
 
     sampler = SamplerChanges(num_steps=int(num_steps)) if int(num_steps) else None
-    return _generate(Path(folder), pack="shap-e", sampler=sampler)
+    return _generate(Path(folder), pack="shap-e", sampler=sampler, precision=precision)
 
 
 def starter() -> dict[str, object]:
