@@ -23,13 +23,16 @@ from .loop import Run
 from .shapes.attributes import ADJECTIVES, ShapeAttributes
 from .shapes.captions import caption
 from .shapes.colours import COLOURS
-from .shapes.kinds import KINDS
+from .shapes.kinds import FIRST_KINDS
 from .shapes.vocabulary import vocabulary
 
-_KINDS = tuple(KINDS)
+_KINDS = tuple(FIRST_KINDS)
 _COLOURS = tuple(COLOURS)
 _ADJECTIVES = (None, *ADJECTIVES)
-_PARTS = (None, *sorted({part.name for kind in KINDS.values() for part in kind.nameable_parts}))
+_PARTS = (
+    None,
+    *sorted({part.name for kind in FIRST_KINDS.values() for part in kind.nameable_parts}),
+)
 
 # Which condition token answers which question.
 _QUESTIONS: tuple[tuple[str, int, tuple[str | None, ...]], ...] = (

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from .colours import COLOURS
+from .synonyms import PART_NOUNS
 
 if TYPE_CHECKING:
     from .builder import ShapeBuilder
@@ -62,6 +63,11 @@ class Part:
     """Likely colours, likeliest first; keys of `COLOURS`, or `SAME`."""
 
 
+def named_part(name: str, *defaults: str) -> Part:
+    """Return a part that captions may color, with the words that scenes use for it."""
+    return Part(name, PART_NOUNS[name], defaults)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of object: the words for it, its parts and the function that builds it."""
@@ -75,6 +81,9 @@ class Kind:
     """All parts but the main one, which is called "main"."""
     adjectives: tuple[str, ...] = tuple(ADJECTIVES)
     """Adjectives that make a visible difference to this kind."""
+    styles: tuple[Callable[[ShapeBuilder], None], ...] = ()
+    """Further ways to build it, which scenes draw as often as `build`; the data sets of single
+    objects, on which pack 0.2.0 was trained, know `build` alone."""
 
     @property
     def nameable_parts(self) -> tuple[Part, ...]:

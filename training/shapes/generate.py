@@ -11,7 +11,7 @@ import numpy as np
 from .attributes import SAME, Kind, ShapeAttributes
 from .builder import Shape, ShapeBuilder, Style
 from .colours import COLOURS
-from .kinds import KINDS, is_held_out
+from .kinds import FIRST_KINDS, KINDS, is_held_out
 
 Split = Literal["train", "held_out", "any"]
 
@@ -41,11 +41,12 @@ def sample_attributes(
 
     Args:
         rng: source of the draw.
-        kind, main_colour: fix these instead of drawing them.
+        kind: any of `KINDS`; drawn from `FIRST_KINDS` if None.
+        main_colour: fixes it instead of drawing it.
         split: "train" avoids the held-out pairs, "held_out" draws nothing else.
     """
     if kind is None:
-        kind = str(rng.choice(list(KINDS)))
+        kind = str(rng.choice(list(FIRST_KINDS)))
     entry = KINDS[kind]
     if main_colour is None:
         main_colour = _sample_colour(rng, entry, split)

@@ -1,17 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every kind of object the generator knows, and which pairs with a colour it keeps secret."""
+"""Every kind of object the generator knows, and what it keeps from training: pairs of a kind with a
+color, and pairs of two kinds."""
 
 from __future__ import annotations
 
-from . import buildings, creatures, food, furniture, household, nature, tools, vehicles
+from . import (
+    animals,
+    buildings,
+    creatures,
+    food,
+    furniture,
+    household,
+    nature,
+    outdoors,
+    rooms,
+    tools,
+    traffic,
+    treasures,
+    vehicles,
+)
 from .attributes import Kind, held_out_colours
 from .colours import COLOURS
 
-KINDS: dict[str, Kind] = {
+FIRST_KINDS: dict[str, Kind] = {
     kind.name: kind
     for family in (furniture, household, tools, nature, food, creatures, vehicles, buildings)
     for kind in family.KINDS
 }
+"""The 51 kinds of the data sets of single objects, on which pack 0.2.0 was trained."""
+
+KINDS: dict[str, Kind] = FIRST_KINDS | {
+    kind.name: kind
+    for family in (rooms, treasures, traffic, animals, outdoors)
+    for kind in family.KINDS
+}
+"""Those and all that came later: the kinds of scenes."""
 
 _HELD_OUT = {(kind.name, colour) for kind in KINDS.values() for colour in held_out_colours(kind)}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every word that captions use, and what each can mean."""
+"""Every word that captions of single objects use, and what each can mean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from .attributes import ADJECTIVES
 from .captions import CLOSERS, DECORATIONS, OPENERS
 from .colours import COLOURS
-from .kinds import KINDS
+from .kinds import FIRST_KINDS
 
 Role = Literal["kind", "colour", "material", "part", "adjective", "filler"]
 
@@ -46,7 +46,7 @@ def vocabulary() -> dict[str, tuple[Meaning, ...]]:
                 continue
             meanings.setdefault(word, {})[Meaning(role, value)] = None
 
-    for kind in KINDS.values():
+    for kind in FIRST_KINDS.values():
         for noun in kind.nouns:
             learn(noun, "kind", kind.name)
         for part in kind.nameable_parts:
