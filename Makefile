@@ -53,7 +53,7 @@ test-gui: build ## Test the real application, set up on Debian or named by BLEND
 	tools/gui_blender.sh python -m pytest -q -p no:cacheprovider tests/gui
 
 int8: $(READY) ## Add OpenVINO to .venv, and test the 8-bit path with it.
-	$(RUN) -m pip install --no-deps "openvino==2026.4.0"
+	$(RUN) -m pip install --no-deps "openvino==2026.4.1"
 	$(RUN) -m pytest -q tests/unit/test_int8.py
 
 build: $(READY) ## Build the extension's zip under dist/ with Blender's own tool.

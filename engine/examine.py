@@ -14,7 +14,14 @@ from . import memory
 
 LOADED = ("torch", "numpy", "bpy")
 """Packages that are tried, since their libraries may be missing from the system."""
-LISTED = ("open_clip_torch", "safetensors", "huggingface_hub", "pillow")
+LISTED = (
+    "open_clip_torch",
+    "safetensors",
+    "huggingface_hub",
+    "pillow",
+    "fast-simplification",
+    "openvino",
+)
 """Packages of which only the version is read: open_clip alone takes seconds to load."""
 
 
@@ -36,6 +43,8 @@ class Compute:
     dtype: str
     reason: str
     num_threads: int
+    int8: str = "none"
+    """What 8-bit integers run on, or what they lack."""
 
     def to_json(self) -> dict[str, object]:
         """Return everything by name."""
@@ -49,6 +58,7 @@ class Compute:
             "dtype": self.dtype,
             "reason": self.reason,
             "num_threads": self.num_threads,
+            "int8": self.int8,
         }
 
     def to_rows(self) -> list[tuple[str, str]]:
@@ -59,6 +69,7 @@ class Compute:
         ]
         rows.append(("memory", _gib(memory.total_bytes())))
         rows.append(("threads", str(self.num_threads)))
+        rows.append(("8 bits", self.int8))
         return [*rows, ("chosen", f"{self.chosen} in {self.dtype}: {self.reason}")]
 
 
@@ -102,6 +113,7 @@ def compute() -> Compute:
         dtype=dtype,
         reason=_reason(chosen.type, dtype),
         num_threads=torch.get_num_threads(),
+        int8=_int8(),
     )
 
 
@@ -125,6 +137,25 @@ def _reason(device: str, dtype: str) -> str:
         what, which = ("it", "it is the first GPU")
     speed = "no fast" if dtype == "float32" else "fast"
     return f"{which}, and {what} has {speed} instructions for half precision"
+
+
+def _int8() -> str:
+    """Try what a published pack needs for 8-bit integers; OpenVINO is imported for it."""
+    import torch
+
+    from ..core import device as devices
+    from ..core.errors import PrecisionUnavailableError
+
+    try:
+        devices.choose_dtype(torch.device("cpu"), "int8")
+    except PrecisionUnavailableError as error:
+        return f"not to be had: they need {error.missing}"
+    found = _version_if_loadable("openvino")
+    if not found[:1].isdigit():
+        return f"not to be had: OpenVINO is {found}"
+    if "does not load" in found:
+        return f"not to be had: OpenVINO {found}"
+    return f"by OpenVINO {found}, where they are asked for"
 
 
 def _version(package: str) -> str:

@@ -30,6 +30,7 @@ print(json.dumps({"torch": str(torch.__version__), "numpy": numpy.__file__}))
 """Run by Blender's own Python, with the search path that Blender will have."""
 
 _LOADED_IN_CHECK = ("torch", "safetensors", "huggingface_hub", "PIL")
+"""Beside what was asked for in addition."""
 
 
 def install(
@@ -133,7 +134,8 @@ def _check(plan: SetupPlan, cancel: threading.Event, log: list[str]) -> str:
     """Load the engine as Blender will, in a process that may crash; return torch's version."""
     place = str(plan.folder.unfinished)
     paths = [path for path in sys.path if path != str(plan.folder.packages)]
-    code = ("-I", "-c", _CHECK, place, json.dumps(paths), json.dumps(_LOADED_IN_CHECK))
+    modules = [*_LOADED_IN_CHECK, *(each.module for each in plan.packages if each.is_int8)]
+    code = ("-I", "-c", _CHECK, place, json.dumps(paths), json.dumps(modules))
     lines: list[str] = []
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONIOENCODING": "utf-8"}
     status = run(

@@ -8,6 +8,7 @@ what the packages themselves ask for, on purpose:
 - numpy: Blender brings its own, which other add-ons are built for;
 - setuptools and triton: torch needs them only to compile kernels, which is never done here;
 - cuda-bindings: only torch's profiler uses it;
+- openvino-telemetry: nothing of ours is reported to anybody, and OpenVINO does without;
 - hf-xet: packs are fetched over plain HTTP (see `weights.hub`).
 
 Sizes are those of the wheels for Python 3.11, in bytes; None where no index could be asked.
@@ -24,7 +25,9 @@ Variant = Literal["cpu", "cuda", "rocm", "mps"]
 TORCH_VERSION = "2.13.0"
 
 BROUGHT_BY_BLENDER = ("numpy",)
-LEFT_OUT = ("cuda-bindings", "hf-xet", "setuptools", "triton")
+LEFT_OUT = ("cuda-bindings", "hf-xet", "openvino-telemetry", "setuptools", "triton")
+INT8_MACHINES = ("x86_64",)
+"""Processors whose instructions for 8-bit integers are used; see `core.device`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Package:
     """As `sys.platform` names them."""
     is_cuda: bool = False
     """Libraries of NVIDIA's, which torch for Linux expects as packages of their own."""
+    is_int8: bool = False
+    """Whether it is installed only where 8-bit integers are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ PACKAGES = (
     Package("anyio", "4.16.0", "anyio", 130_000),
     Package("idna", "3.20", "idna", 70_000),
     Package("truststore", "0.10.5", "truststore", 20_000),
+    # Apache-2.0; the wheel for Windows, that for Linux has 59 MB.
+    Package("openvino", "2026.4.1", "openvino", 84_970_000, is_int8=True),
     # One folder `nvidia` holds the modules of all of them.
     Package("nvidia-cublas", "13.1.1.3", "nvidia", 423_140_000, is_cuda=True),
     Package("nvidia-cuda-cupti", "13.0.85", "nvidia", 10_720_000, is_cuda=True),
@@ -121,3 +128,5 @@ NEEDED = ("torch", "safetensors")
 """Modules without which no pack runs."""
 NEEDED_FOR_SHAP_E = ("open_clip", "huggingface_hub", "PIL")
 """Modules that fetching and running the published pack, and reading pictures, need beside them."""
+NEEDED_FOR_INT8 = ("openvino",)
+"""Modules that compute in 8-bit integers."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from . import loading
 from .errors import EngineUnsupportedError
 from .folder import EngineFolder
-from .packages import PACKAGES, TORCH_BUILDS, Package, TorchBuild, Variant
+from .packages import INT8_MACHINES, PACKAGES, TORCH_BUILDS, Package, TorchBuild, Variant
 from .tools import Pip, blender_python, find_pip
 
 VARIANT_NAMES: dict[Variant, str] = {
@@ -114,6 +114,7 @@ def make_plan(
     *,
     index: str | None = None,
     wheels: Path | None = None,
+    with_int8: bool = False,
 ) -> SetupPlan:
     """Plan an installation of everything that Blender's Python does not have by itself.
 
@@ -122,13 +123,14 @@ def make_plan(
         variant: which torch.
         index: where torch is searched beside pip's own index; None takes the table's.
         wheels: install from this folder instead, without any connection.
+        with_int8: add what computes in 8-bit integers, where this computer has a use for it.
 
     Raises:
         EngineUnsupportedError: there is no such torch for this computer.
         EngineToolError: Blender's Python or pip is not there.
     """
     build = torch_build(variant)
-    wanted = [package for package in PACKAGES if _is_wanted(package, variant)]
+    wanted = [package for package in PACKAGES if _is_wanted(package, variant, with_int8)]
     absent = loading.absent_without(folder, {package.module for package in wanted})
     if "torch" not in absent:
         # The libraries of another build would only take room.
@@ -178,7 +180,14 @@ def suggest_variant() -> Variant:
     return here[0] if here else "cpu"
 
 
-def _is_wanted(package: Package, variant: Variant) -> bool:
+def offers_int8() -> bool:
+    """Return whether this kind of computer can have fast instructions for 8-bit integers."""
+    return _machine() in INT8_MACHINES
+
+
+def _is_wanted(package: Package, variant: Variant, with_int8: bool) -> bool:
+    if package.is_int8:
+        return with_int8 and offers_int8()
     if package.is_cuda:
         return variant == "cuda" and _system() == "linux"
     return _system() in package.systems

@@ -14,7 +14,7 @@ from bpy.props import BoolProperty, FloatProperty, StringProperty
 from .. import weights_fetch
 from ..engine import loading
 from ..engine.folder import EngineFolder, user_engine_root
-from ..engine.packages import NEEDED, NEEDED_FOR_SHAP_E
+from ..engine.packages import NEEDED, NEEDED_FOR_INT8, NEEDED_FOR_SHAP_E, PACKAGES
 from . import packs, user_files
 
 NAMES = {
@@ -39,6 +39,7 @@ class MaquetteEngine(bpy.types.PropertyGroup):
     is_missing: BoolProperty(name="Missing", description="Nothing can be generated yet")
     is_partial: BoolProperty(name="Partial", description="Shap-E and its download cannot be used")
     lacks_clip: BoolProperty(name="Lacks OpenCLIP", description="Only the starter pack can run")
+    lacks_int8: BoolProperty(name="Lacks OpenVINO", description="Nothing computes in 8 bits")
     is_installed: BoolProperty(name="Installed", description="Maquette's own folder holds it")
     has_log: BoolProperty(name="Has Log", description="The engine was set up before")
     words: StringProperty(name="State in Words")
@@ -67,6 +68,13 @@ def folder(context) -> EngineFolder:
     return EngineFolder(user_files.folder() / "engine")
 
 
+def has_int8(context) -> bool:
+    """Tell whether the engine that is installed was asked for with 8-bit integers."""
+    receipt = folder(context).receipt()
+    names = [each.name for each in PACKAGES if each.is_int8]
+    return receipt is not None and any(name in receipt.packages for name in names)
+
+
 def activate(context) -> None:
     """Let the engine be imported; call it before a thread needs it."""
     loading.activate(folder(context))
@@ -80,6 +88,7 @@ def refresh(context) -> None:
     partial = loading.missing(place, NEEDED_FOR_SHAP_E)
     shown.is_missing, shown.is_partial = bool(missing), bool(partial)
     shown.lacks_clip = "open_clip" in partial
+    shown.lacks_int8 = bool(loading.missing(place, NEEDED_FOR_INT8))
     shown.is_installed, shown.has_log = place.is_installed, place.log.is_file()
     shown.folder = str(place.packages)
     shown.words = _words(place, missing, partial)

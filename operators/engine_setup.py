@@ -3,25 +3,22 @@
 
 from __future__ import annotations
 
-import textwrap
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_rpt as rpt_
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from .. import weights_fetch
 from ..engine import installer, loading
 from ..engine.errors import EngineCancelledError, EngineError
 from ..engine.folder import EngineFolder
-from ..engine.plan import SetupPlan, make_plan, suggest_variant, torch_build, variants_here
-from . import engine, machine, messages, packs, tasks
+from ..engine.plan import SetupPlan, offers_int8, suggest_variant, torch_build, variants_here
+from . import engine, engine_plan, machine, messages, packs, tasks
 from .report import without_home
 
 DIALOG_WIDTH = 620
-LINE_CHARACTERS = 88
 MAX_LOG_LINES = 400
 
 VARIANTS = (
@@ -79,6 +76,13 @@ class MAQUETTE_OT_engine_setup(bpy.types.Operator):
         description="Package index that is searched for PyTorch beside pip's own; may be empty",
         options={"SKIP_SAVE"},
     )
+    with_int8: BoolProperty(
+        name="8-Bit Integers",
+        description="Add OpenVINO (Apache-2.0), which computes Shap-E in 8 bits for fast sampling;"
+        " it needs a processor with VNNI, which most since 2021 have, and takes twice its download"
+        " on disk",
+        options={"SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context):
@@ -94,9 +98,10 @@ class MAQUETTE_OT_engine_setup(bpy.types.Operator):
         if not variants_here():
             self.report({"ERROR"}, rpt_("There is no PyTorch for this computer"))
             return {"CANCELLED"}
-        _plan.cache_clear()
+        engine_plan.cached.cache_clear()
         self.variant = suggest_variant().upper()
         self.index = _index_of(self.variant)
+        self.with_int8 = engine.has_int8(context)
         label = iface_("Install") if _wheels(context) else iface_("Download and Install")
         return context.window_manager.invoke_props_dialog(
             self, width=DIALOG_WIDTH, title=iface_("Set Up Engine"), confirm_text=label
@@ -115,8 +120,10 @@ class MAQUETTE_OT_engine_setup(bpy.types.Operator):
         layout.prop(self, "variant")
         if _wheels(context) is None:
             layout.prop(self, "index")
+        if offers_int8():
+            layout.prop(self, "with_int8")
         try:
-            _draw_plan(layout, self._plan(context))
+            engine_plan.draw(layout, self._plan(context))
         except EngineError as error:
             row = layout.row()
             row.alert = True
@@ -127,7 +134,7 @@ class MAQUETTE_OT_engine_setup(bpy.types.Operator):
         if loading.is_loaded(place):
             self.report({"ERROR"}, rpt_("PyTorch is in use: restart Blender, then set it up again"))
             return {"CANCELLED"}
-        _plan.cache_clear()
+        engine_plan.cached.cache_clear()
         try:
             _start(context, self._plan(context))
         except EngineError as error:
@@ -143,45 +150,9 @@ class MAQUETTE_OT_engine_setup(bpy.types.Operator):
         is_chosen = self.properties.is_property_set
         variant = self.variant.lower() if is_chosen("variant") else suggest_variant()
         index = self.index.strip() if is_chosen("index") else None
-        return _plan(engine.folder(context), variant, index, _wheels(context))
-
-
-@lru_cache(maxsize=16)
-def _plan(place: EngineFolder, variant: str, index: str | None, wheels: Path | None) -> SetupPlan:
-    """Looks at files, so that a dialog that is drawn on every move of the mouse asks once."""
-    return make_plan(place, variant, index=index, wheels=wheels)
-
-
-def _draw_plan(layout, plan: SetupPlan) -> None:
-    rows = [(iface_("Folder"), without_home(str(plan.folder.packages)))]
-    if plan.wheels is None:
-        rows.append((iface_("Download"), _size(plan)))
-    else:
-        rows.append((iface_("Wheels From"), without_home(str(plan.wheels))))
-    rows.append((iface_("Packages"), ", ".join(plan.requirements)))
-    if plan.present:
-        rows.append((iface_("Already There"), ", ".join(p.name for p in plan.present)))
-    rows.append((iface_("Command"), without_home(plan.command)))
-    box = layout.box().column(align=True)
-    for name, text in rows:
-        split = box.split(factor=0.16)
-        split.label(text=name, translate=False)
-        lines = split.column(align=True)
-        lines.scale_y = 0.8
-        for line in textwrap.wrap(text, LINE_CHARACTERS, break_on_hyphens=False):
-            lines.label(text=line, translate=False)
-
-
-def _size(plan: SetupPlan) -> str:
-    if not plan.packages:
-        return iface_("Nothing: all of it is there already")
-    size = plan.download_bytes
-    if size is None:
-        return iface_("Some gigabytes; this index tells no sizes before")
-    text = iface_("About {size}, and {disk} free on the disk while installing")
-    return text.format(
-        size=weights_fetch.describe_bytes(size), disk=weights_fetch.describe_bytes(plan.disk_bytes)
-    )
+        return engine_plan.cached(
+            engine.folder(context), variant, index, _wheels(context), self.with_int8
+        )
 
 
 def _start(context, plan: SetupPlan) -> None:

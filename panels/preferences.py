@@ -6,11 +6,13 @@ from __future__ import annotations
 import functools
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from . import preferences_engine, preferences_packs, preferences_test
 from .shortcuts import draw_shortcuts
+from .wrapping import draw_text
 
 DEVICES = (
     ("AUTO", n_("Automatic"), n_("The fastest device of this computer"), 0),
@@ -142,6 +144,10 @@ def _draw_running(preferences, layout, context):
     if shown.is_detecting:
         layout.label(text="Loading PyTorch", icon="TIME")
     layout.prop(preferences, "precision")
+    engine = context.window_manager.maquette_engine
+    if preferences.precision == "PREFER_INT8" and engine.lacks_int8:
+        words = iface_("OpenVINO is not there: choose 8-Bit Integers in Set Up Engine")
+        draw_text(layout, context, words, icon="INFO")
     layout.prop(preferences, "reserved_cores")
     row = layout.row(align=True)
     row.prop(preferences, "idle_minutes", text="Unload After (Minutes)")

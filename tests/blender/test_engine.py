@@ -9,10 +9,10 @@ from pathlib import Path
 
 import bpy
 import pytest
-from maquette.engine import installer, loading
+from maquette.engine import installer, loading, plan
 from maquette.engine.errors import EngineInstallError
 from maquette.engine.folder import EngineFolder, Receipt
-from maquette.operators import engine, engine_setup, machine
+from maquette.operators import engine, engine_plan, engine_setup, machine
 from maquette.operators.report import without_home
 from maquette.panels.machine import MAQUETTE_PT_engine
 from maquette.tests.unit.wheels import make_wheel
@@ -162,6 +162,22 @@ def test_the_index_and_the_build_can_be_chosen(install, monkeypatch):
     assert "--extra-index-url=https://mirror.example/whl" in plan.arguments
 
 
+def test_8_bit_integers_are_asked_for_and_remembered(install, monkeypatch, folder):
+    monkeypatch.setattr(loading, "absent_without", lambda _folder, modules: frozenset(modules))
+    monkeypatch.setattr(plan, "offers_int8", lambda: True)
+    set_up()
+    set_up(with_int8=True)
+
+    without, with_it = (made.requirements for made, _ in install.calls)
+    assert set(with_it) - set(without) == {"openvino==2026.4.1"}
+    assert not engine.has_int8(bpy.context)
+
+    folder.unfinished.mkdir(parents=True)
+    folder.write_receipt(Receipt(variant="cpu", packages={"openvino": "1"}, torch="9.9", size=1))
+    folder.finish()
+    assert engine.has_int8(bpy.context)
+
+
 def test_while_it_is_set_up_it_is_not_set_up_again(install):
     shown().is_running = True
 
@@ -214,7 +230,7 @@ def test_everything_is_shown_before_it_is_done(monkeypatch, tmp_path):
     recorder = Recorder()
     plan = make_plan(EngineFolder(tmp_path), "cpu")
 
-    engine_setup._draw_plan(recorder, plan)
+    engine_plan.draw(recorder, plan)
 
     text = "".join(name for _, name, _ in recorder.calls if name).replace(" ", "")
     for piece in map(without_home, (str(plan.folder.packages), *plan.arguments)):
@@ -224,7 +240,6 @@ def test_everything_is_shown_before_it_is_done(monkeypatch, tmp_path):
 @pytest.mark.needs_torch
 def test_the_real_pip_in_blenders_own_python(monkeypatch, tmp_path, folder):
     """From a folder of wheels of a few bytes; torch itself is there already."""
-    from maquette.engine import plan
     from maquette.engine.packages import Package
 
     package = Package("maquette-test-three", "1.0", "maquette_test_three", 1_000)

@@ -33,7 +33,8 @@ def draw(monkeypatch, cls=panel.MaquettePreferences):
     # Blender's own code draws a shortcut, deep inside a layout.
     monkeypatch.setattr(panel, "draw_shortcuts", lambda layout, context: None)
     recorder = Recorder()
-    view = SimpleNamespace(layout=recorder, bl_rna=preferences().bl_rna)
+    shown = preferences()
+    view = SimpleNamespace(layout=recorder, bl_rna=shown.bl_rna, precision=shown.precision)
     cls.draw(view, bpy.context)
     return [(kind, name) for kind, name, _ in recorder.calls]
 
@@ -72,6 +73,19 @@ def test_device_precision_and_cores_reach_the_request():
     request = properties.request_of(settings, preferences())
 
     assert (request.device, request.precision, request.reserved_cores) == ("cpu", "bf16", 5)
+
+
+def test_8_bit_integers_that_cannot_be_had_are_said_to_be_where_they_are_chosen(monkeypatch):
+    engine = bpy.context.window_manager.maquette_engine
+    words = "OpenVINO is not there"
+    engine.lacks_int8 = True
+    assert words not in texts(draw(monkeypatch))
+
+    preferences().precision = "PREFER_INT8"
+    assert words in texts(draw(monkeypatch))
+
+    engine.lacks_int8 = False
+    assert words not in texts(draw(monkeypatch))
 
 
 def test_every_precision_is_one_that_a_request_takes():

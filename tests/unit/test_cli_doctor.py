@@ -50,6 +50,41 @@ def test_json_is_the_same_for_programs(maquette):
     assert answer["self_test"]["is_closed"] is True
 
 
+def test_packages_that_only_make_things_faster_are_named_too(maquette, monkeypatch):
+    versions = {"fast-simplification": "0.2.0", "openvino": "2026.4.1"}
+    monkeypatch.setattr(examine, "_version", lambda name: versions.get(name, "not installed"))
+
+    maquette("doctor", "--json")
+
+    assert maquette.answer["versions"].items() >= versions.items()
+
+
+@pytest.mark.needs_torch
+@pytest.mark.parametrize(
+    ("has_vnni", "package", "words"),
+    [
+        (False, "2026.4.1", "not to be had: they need a CPU with VNNI"),
+        (True, "not installed", "not to be had: OpenVINO is not installed"),
+        (True, "2026.4.1, which does not load: no", "not to be had: OpenVINO 2026.4.1, which"),
+        (True, "2026.4.1", "by OpenVINO 2026.4.1"),
+    ],
+)
+def test_what_8_bit_integers_lack_is_told(maquette, monkeypatch, has_vnni, package, words):
+    from maquette.core import device
+
+    def choose(_device, precision):
+        if precision == "int8" and not has_vnni:
+            raise errors.PrecisionUnavailableError("int8", missing="a CPU with VNNI")
+        return device.torch.float32
+
+    monkeypatch.setattr(device, "choose_dtype", choose)
+    monkeypatch.setattr(examine, "_version_if_loadable", lambda name: package)
+
+    maquette("doctor", "--json")
+
+    assert maquette.answer["compute"]["int8"].startswith(words)
+
+
 def test_the_self_test_is_very_small(maquette):
     maquette("doctor")
 

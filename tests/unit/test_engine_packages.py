@@ -12,6 +12,7 @@ from maquette.engine.packages import (
     BROUGHT_BY_BLENDER,
     LEFT_OUT,
     NEEDED,
+    NEEDED_FOR_INT8,
     NEEDED_FOR_SHAP_E,
     PACKAGES,
     TORCH_BUILDS,
@@ -40,8 +41,14 @@ def test_what_is_installed_is_what_is_tested(minor):
     }
 
     assert differing == {}
-    # Only Windows needs it, where no test runs.
-    assert set(VERSIONS) - set(tested) == {"colorama"}
+    # Only Windows needs the one, where no test runs; `make int8` tests with the other.
+    assert set(VERSIONS) - set(tested) == {"colorama", "openvino"}
+
+
+def test_the_8_bit_path_is_tested_with_the_version_that_is_installed():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    assert f'"openvino=={VERSIONS["openvino"]}"' in makefile
 
 
 @pytest.mark.parametrize("system", ["linux", "win32", "darwin"])
@@ -62,7 +69,7 @@ def test_nothing_that_a_package_asks_for_is_forgotten(system, minor):
         try:
             asked = metadata.requires(name) or []
         except metadata.PackageNotFoundError:
-            assert name == "colorama"
+            assert name in ("colorama", "openvino")
             continue
         for text in asked:
             requirement = Requirement(text)
@@ -88,7 +95,9 @@ def test_numpy_is_never_installed():
 
 
 def test_what_is_looked_for_is_in_the_table():
-    assert {*NEEDED, *NEEDED_FOR_SHAP_E} <= {package.module for package in PACKAGES}
+    assert {*NEEDED, *NEEDED_FOR_INT8, *NEEDED_FOR_SHAP_E} <= {
+        package.module for package in PACKAGES
+    }
 
 
 def test_builds_come_over_https_and_are_named_by_their_index():

@@ -47,7 +47,8 @@ def test_the_command_is_complete_and_resolves_nothing(folder, computer):
     assert "--extra-index-url=https://download.pytorch.org/whl/cpu" in made.arguments
     assert "torch==2.13.0+cpu" in made.arguments
     asked = [each for each in made.arguments if "==" in each]
-    assert len(asked) == len([p for p in PACKAGES if "linux" in p.systems and not p.is_cuda])
+    always = [p for p in PACKAGES if "linux" in p.systems and not p.is_cuda and not p.is_int8]
+    assert len(asked) == len(always)
     assert not [each for each in made.arguments if each.startswith("numpy")]
 
 
@@ -82,6 +83,33 @@ def test_the_download_is_the_sum_of_the_wheels(folder, computer):
     assert 2.3e9 < make_plan(folder, "cuda").download_bytes < 2.8e9
     assert make_plan(folder, "rocm").download_bytes is None
     assert make_plan(folder, "rocm").disk_bytes > 10e9
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "variant", "is_there"),
+    [
+        ("linux", "x86_64", "cpu", True),
+        ("win32", "x86_64", "cuda", True),
+        ("linux", "aarch64", "cpu", False),
+        ("darwin", "arm64", "mps", False),
+    ],
+)
+def test_8_bit_integers_are_added_where_they_are_asked_for_and_of_use(
+    folder, computer, system, machine, variant, is_there
+):
+    computer(system, machine)
+
+    made = make_plan(folder, variant, with_int8=True)
+
+    assert plan.offers_int8() == is_there
+    assert [each for each in made.requirements if each.startswith("openvino")] == (
+        ["openvino==2026.4.1"] if is_there else []
+    )
+    without = make_plan(folder, variant)
+    assert not [each for each in without.requirements if each.startswith("openvino")]
+    assert made.download_bytes is None or (
+        (made.download_bytes - (without.download_bytes or 0) == 84_970_000) == is_there
+    )
 
 
 def test_without_an_index_any_build_of_the_version_will_do(folder, computer):
