@@ -31,10 +31,10 @@ def export_pack(
     """Write a pack; files that are already there are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     modules = {"prior": prior, "decoder": decoder, "words": word_encoder}
-    files = {}
+    files: dict[str, dict[str, str | int]] = {}
     for name, module in modules.items():
         path = folder / f"{name}.safetensors"
-        save_file(_half_precision(module), path, metadata={"format": "pt", "pack": manifest.id})
+        save_file(half_precision(module), path, metadata={"format": "pt", "pack": manifest.id})
         files[path.name] = {"size": path.stat().st_size, "sha256": _sha256(path)}
     (folder / PACK_FILE).write_text(manifest.to_json(files), encoding="utf-8")
 
@@ -47,7 +47,7 @@ def export_encoder(
     With it goes how its latents were fitted before the prior saw them, if they were.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(_half_precision(encoder), folder / "encoder.safetensors")
+    save_file(half_precision(encoder), folder / "encoder.safetensors")
     content: dict[str, object] = {
         "config": asdict(config),
         "pack_hash": pack_hash(pack),
@@ -58,9 +58,15 @@ def export_encoder(
     (folder / "encoder.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
-def _half_precision(module: nn.Module) -> dict[str, torch.Tensor]:
+def half_precision(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a module's tensors as packs hold them, on the CPU.
+
+    Raises:
+        ValueError: a number does not fit half precision.
+    """
     state = {
-        name: tensor.detach().half().contiguous() for name, tensor in module.state_dict().items()
+        name: tensor.detach().cpu().half().contiguous()
+        for name, tensor in module.state_dict().items()
     }
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():

@@ -26,12 +26,28 @@ def initialise_decoder(decoder: Decoder) -> None:
         nn.init.uniform_(parameter, -0.1, 0.1)
 
 
+PUBLISHED_SCALE = 0.25
+"""Spread of a weight times the square root of the width; `init_scale` of OpenAI's priors."""
+
+
 def initialise_prior(prior: LatentPrior) -> None:
-    """Random positions; a zero output, so that the basis' linear estimate is the start."""
+    """Random positions; a zero output, so that a basis' linear estimate is the start."""
     nn.init.normal_(prior.position_embedding, std=0.05)
     nn.init.zeros_(prior.latent_out.weight)
     nn.init.zeros_(prior.latent_out.bias)
+    if prior.basis is None:
+        _initialise_as_published(prior)
+        return
     with torch.no_grad():
         for layer in prior.blocks:
             layer.attn.out.weight.mul_(prior.spec.num_layers**-0.5)  # type: ignore[union-attr,operator]
             layer.mlp.proj.weight.mul_(prior.spec.num_layers**-0.5)  # type: ignore[union-attr,operator]
+
+
+def _initialise_as_published(prior: LatentPrior) -> None:
+    std = PUBLISHED_SCALE * prior.spec.width**-0.5
+    for part in (prior.time_embed, prior.blocks):
+        for layer in part.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=std)
+                nn.init.zeros_(layer.bias)

@@ -74,4 +74,4 @@ def _open_board(folder: Path, step: int) -> Any:
         logger.info("TensorBoard is not installed, so only .jsonl logs are written")
         return None
     # Rows of a run that was killed may lie beyond its checkpoint.
-    return SummaryWriter(str(folder), purge_step=step + 1)  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder), purge_step=step + 1)

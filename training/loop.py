@@ -76,9 +76,7 @@ class Run:
             fused=True,
         )
         self.average = [p.detach().clone() for p in self.parameters] if config.ema_decay else None
-        self._scaler = torch.amp.GradScaler(  # type: ignore[attr-defined]
-            self.device.type, enabled=config.precision == "fp16"
-        )
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
         self._sums: dict[str, Tensor] = {}
         self._num_summed = 0
         if self.path.exists():
@@ -155,7 +153,8 @@ class Run:
         with sdpa_kernel(SDPBackend.MATH) if is_cpu else nullcontext():
             for share in shares:
                 losses = loss_function(step_generator(seed, step, share))
-                self._scaler.scale(losses["loss"] / len(shares)).backward()
+                scaled = self._scaler.scale(losses["loss"] / len(shares))
+                scaled.backward()  # type: ignore[no-untyped-call]
                 for name, value in losses.items():
                     part = value.detach().float() / len(shares)
                     self._sums[name] = self._sums[name] + part if name in self._sums else part
@@ -174,7 +173,7 @@ class Run:
         # The average starts short, so that the first random weights are soon forgotten.
         decay = min(self.config.ema_decay, (step + 1) / (step + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(self.average, self.parameters, 1 - decay)
+            torch._foreach_lerp_(self.average, list[Tensor](self.parameters), 1 - decay)
 
     def _log(self, seconds: float) -> None:
         sums = torch.stack(list(self._sums.values()))

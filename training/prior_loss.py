@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The objective of stage 2: predict clean basis coefficients from noisy ones."""
+"""The objective of stage 2: predict the clean latent from a noisy one and a condition.
+
+In a basis, clean coefficients are predicted through the scalings of Karras et al. (2022),
+arXiv:2206.00364. Without one, latents are what the published priors were trained on: timesteps
+drawn evenly, and the squared error of the clean latent (arXiv:2305.02463, section 4.2).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,8 @@ from .field_loss import field_loss
 
 _LOWEST_SIGMA = 0.1
 _HIGHEST_SIGMA = 160.0
+_BANDS = (("low", 0.0, 1.0), ("middle", 1.0, 5.0), ("high", 5.0, 1e9))
+"""Noise levels whose losses are told apart."""
 
 
 def sigma_to_timestep(sigma: Tensor, spec: PriorSpec) -> Tensor:
@@ -35,9 +42,21 @@ class Decoding:
     config: FieldLossConfig
 
 
+@dataclass(frozen=True, slots=True)
+class _Prediction:
+    """Of a batch: the weighted error and what led to it."""
+
+    error: Tensor
+    """[B]."""
+    sigma: Tensor
+    """[B]."""
+    clean: Tensor
+    """The predicted clean latent, [B, L, C]."""
+
+
 def prior_loss(
     prior: LatentPrior,
-    coefficients: Tensor,
+    latents: Tensor,
     condition: Tensor,
     config: PriorLossConfig,
     generator: torch.Generator,
@@ -46,43 +65,96 @@ def prior_loss(
     """Return `loss`, its mean over low, middle and high noise, and the decoded parts if asked for.
 
     Args:
-        prior: with a basis.
-        coefficients: clean, [B, K].
-        condition: [B, S, E]; a share of the rows is zeroed here.
+        prior: with a basis, or without.
+        latents: clean; coefficients [B, K] with a basis, else [B, L, C].
+        condition: [B, T, E]; a share of the rows is zeroed here.
         config: noise and dropout.
-        generator: draws everything random.
+        generator: of the CPU; draws everything random, on every device.
         decoding: adds the field loss of the decoded prediction.
     """
-    basis = prior.basis
-    assert basis is not None
-    num = len(coefficients)
-    drawn = torch.randn(num, generator=generator) * config.log_sigma_std + config.log_sigma_mean
-    sigma = drawn.exp().clamp(_LOWEST_SIGMA, _HIGHEST_SIGMA)
-    noise = torch.randn(coefficients.shape, generator=generator)
-    keep = torch.rand(num, generator=generator) >= config.condition_dropout
-    scaling = basis.precondition(sigma)
-    noisy = coefficients + sigma[:, None] * noise
-    target = (coefficients - scaling.c_skip * noisy) / scaling.c_out
-    predicted = prior.residual(
-        noisy * scaling.c_in, sigma_to_timestep(sigma, prior.spec), condition * keep[:, None, None]
-    )
-    weight = basis.spread**config.spread_power
-    weight = weight / weight.mean()
-    error = ((predicted - target) ** 2 * weight).mean(1)  # [B]
-    losses = {"loss": error.mean()}
-    for name, low, high in (("low", 0.0, 1.0), ("middle", 1.0, 5.0), ("high", 5.0, 1e9)):
+    predict = _predict_latent if prior.basis is None else _predict_coefficients
+    sigma, keep = _draw_rows(prior.spec, len(latents), config, generator)
+    sigma, keep = sigma.to(latents.device), keep.to(latents.device)
+    condition = condition * keep[:, None, None]
+    found = predict(prior, latents, condition, sigma, config, generator)
+    losses = {"loss": found.error.mean()}
+    for name, low, high in _BANDS:
         chosen = (sigma >= low) & (sigma < high)
-        losses[name] = (error.detach() * chosen).sum() / chosen.sum().clamp(min=1)
+        losses[name] = (found.error.detach() * chosen).sum() / chosen.sum().clamp(min=1)
     if decoding is not None:
-        clean = scaling.c_skip * noisy + scaling.c_out * predicted
         # Rows that lost their condition cannot know what to decode to.
         trust = keep / (1 + (sigma / config.decoded_sigma) ** 2)
         decoded = field_loss(
-            decoding.decoder, basis.reconstruct(clean), decoding.queries, decoding.config, trust
+            decoding.decoder, found.clean, decoding.queries, decoding.config, trust
         )
         losses["loss"] = losses["loss"] + config.decoded_weight * decoded["loss"]
         losses |= {"decoded_" + name: decoded[name] for name in ("distance", "color")}
     return losses
+
+
+def _draw_rows(
+    spec: PriorSpec, num: int, config: PriorLossConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return noise levels [B], and which rows keep their condition [B]."""
+    if spec.basis_size:
+        drawn = torch.randn(num, generator=generator) * config.log_sigma_std
+        sigma = (drawn + config.log_sigma_mean).exp().clamp(_LOWEST_SIGMA, _HIGHEST_SIGMA)
+    else:
+        timestep = torch.randint(spec.num_timesteps, (num,), generator=generator)
+        sigma = torch.expm1((timestep + 1) * (spec.schedule_rate / spec.num_timesteps)).sqrt()
+    keep = torch.rand(num, generator=generator) >= config.condition_dropout
+    return sigma, keep
+
+
+def _predict_coefficients(
+    prior: LatentPrior,
+    coefficients: Tensor,
+    condition: Tensor,
+    sigma: Tensor,
+    config: PriorLossConfig,
+    generator: torch.Generator,
+) -> _Prediction:
+    basis = prior.basis
+    assert basis is not None
+    scaling = basis.precondition(sigma)
+    noisy = coefficients + sigma[:, None] * draw_normal(coefficients, generator)
+    target = (coefficients - scaling.c_skip * noisy) / scaling.c_out
+    timestep = sigma_to_timestep(sigma, prior.spec)
+    predicted = prior.residual(noisy * scaling.c_in, timestep, condition)
+    weight = basis.spread**config.spread_power
+    weight = weight / weight.mean()
+    error = ((predicted - target) ** 2 * weight).mean(1)
+    clean = basis.reconstruct(scaling.c_skip * noisy + scaling.c_out * predicted)
+    return _Prediction(error, sigma, clean)
+
+
+def _predict_latent(
+    prior: LatentPrior,
+    latents: Tensor,
+    condition: Tensor,
+    sigma: Tensor,
+    config: PriorLossConfig,
+    generator: torch.Generator,
+) -> _Prediction:
+    noisy = latents + sigma[:, None, None] * draw_normal(latents, generator)
+    scaled = noisy / (sigma**2 + 1).sqrt()[:, None, None]
+    # Exact multiples, as the published sampler hands them over.
+    timestep = sigma_to_timestep(sigma, prior.spec).round()
+    clean = prior(scaled, timestep, condition)
+    return _Prediction(((clean - latents) ** 2).mean((1, 2)), sigma, clean)
+
+
+def draw_normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Return unit noise of a tensor's shape, on its device, from a generator of the CPU.
+
+    On a GPU it is drawn there, from a seed that the generator gives: a million numbers for each
+    of the published latents would take the CPU longer than the step.
+    """
+    if like.device.type == "cpu":
+        return torch.randn(like.shape, generator=generator)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    there = torch.Generator(like.device).manual_seed(seed)
+    return torch.randn(like.shape, generator=there, device=like.device)
 
 
 def condition_gap(
@@ -90,20 +162,22 @@ def condition_gap(
 ) -> float:
     """Return how much worse the prediction is with the wrong condition, as a share.
 
-    A gap of 0 means that the prior does not read the condition (yet).
+    A gap of 0 means that the prior does not read the condition (yet). Tensors may be on the CPU.
     """
+    device = prior.latent_in.weight.device
     generator = torch.Generator().manual_seed(0)
-    level = torch.full((len(coefficients),), sigma)
-    noise = torch.randn(coefficients.shape, generator=generator)
+    level = torch.full((len(coefficients),), sigma, device=device)
+    noise = torch.randn(coefficients.shape, generator=generator).to(device)
     basis = prior.basis
     assert basis is not None
+    coefficients = coefficients.to(device)
     scaling = basis.precondition(level)
     noisy = coefficients + sigma * noise
     timestep = sigma_to_timestep(level, prior.spec)
     errors = []
     with torch.inference_mode():
         for condition in (right, wrong):
-            residual = prior.residual(noisy * scaling.c_in, timestep, condition)
+            residual = prior.residual(noisy * scaling.c_in, timestep, condition.to(device))
             clean = scaling.c_skip * noisy + scaling.c_out * residual
             errors.append(float(((clean - coefficients) ** 2).sum(1).mean()))
     return errors[1] / errors[0] - 1

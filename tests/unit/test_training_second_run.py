@@ -12,6 +12,7 @@ from maquette.core.decoder.stf import Decoder
 from maquette.core.prior.basis import LatentBasis
 from maquette.core.specs import DECODERS, PRIORS
 from maquette.training import stage1
+from maquette.training.conditions import CachedConditions
 from maquette.training.config import TrainingConfig, load_config
 from maquette.training.dataset import NUM_VALIDATION, Queries
 from maquette.training.initialise import initialise_decoder
@@ -77,8 +78,8 @@ def _prior_data(shapes: Balls) -> PriorData:
     return PriorData(
         torch.randn(NUM_SHAPES, SPEC.basis_size, generator=generator),
         _basis(),
-        torch.randn(NUM_SHAPES, 2, 4, SPEC.condition_width, generator=generator),
-        DecodedTruth(shapes, _decoder()),  # type: ignore[arg-type]
+        CachedConditions(torch.randn(NUM_SHAPES, 2, 4, SPEC.condition_width, generator=generator)),
+        DecodedTruth(shapes, _decoder()),
     )
 
 

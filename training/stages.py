@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each stage reads from the run's folder, what it trains, and what it leaves there.
+
+A stage is a function of the config and of the command's arguments, whose docstring is its line in
+the command's help; `STAGES` is the list of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..core.config import SamplerConfig
+from ..core.decoder.stf import Decoder
+from ..core.pack import PackManifest
+from ..core.prior.basis import LatentBasis
+from ..core.prior.transformer import LatentPrior
+from ..core.specs import DECODERS, PRIORS
+from .conditions import CachedConditions, load_conditions
+from .config import TrainingConfig
+from .dataset import ShapeDataset
+from .export import export_encoder, export_pack
+from .loop import Run, rank
+from .pictures import SampleGrid
+from .shapes.shards import write_shard
+from .stage1 import (
+    AutoEncoder,
+    centre_basis,
+    encode_all,
+    fit_all,
+    fit_basis,
+    train_autoencoder,
+    train_decoder,
+)
+from .stage2 import DecodedTruth, PriorData, train_prior
+from .text import draw_captions, encode_captions, known_words, train_word_encoder, word_roles
+from .values import ConfigError
+from .warm_start import WarmStart
+
+Stage = Callable[[TrainingConfig, argparse.Namespace], None]
+
+_CAPTIONS_PER_SHAPE = 6
+_MAX_WORDS = 24
+_NUM_PICTURES = 9
+STARTER_SAMPLER = SamplerConfig(
+    method="unipc_2", num_steps=20, guidance_scale=2.0, sigma_min=0.1, sigma_max=160.0
+)
+"""As measured by `maquette evaluate`; see the model card."""
+
+
+def generate(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """write shapes of the generator"""
+    data = config.data
+    jobs = [
+        (_shards(arguments) / f"{start:07d}.npz", config.seed, start, data.shard_size)
+        for start in range(0, data.num_shapes, data.shard_size)
+    ]
+    missing = [job for job in jobs if not job[0].exists()]
+    with get_context("spawn").Pool(arguments.processes) as pool:
+        pool.starmap(_write_shard, missing, chunksize=1)
+
+
+def _write_shard(path: Path, seed: int, start: int, count: int) -> None:
+    torch.set_num_threads(1)
+    write_shard(path, seed, start, count)
+
+
+def text(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """train the word encoder, and encode captions with it"""
+    data = ShapeDataset(_shards(arguments))
+    captions = draw_captions(
+        data.attributes, known_words(), _CAPTIONS_PER_SHAPE, _MAX_WORDS, config.seed
+    )
+    encoder = train_word_encoder(config, data, captions, arguments.run)
+    conditions = encode_captions(encoder, captions)
+    torch.save(
+        {"conditions": conditions, "spec": asdict(encoder.spec), "state": encoder.state_dict()},
+        arguments.run / "conditions.pt",
+    )
+
+
+def stage1(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """train encoder and decoder on known distances"""
+    data = ShapeDataset(_shards(arguments))
+    train_autoencoder(config, data, arguments.run)
+
+
+def latents(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """encode every shape, and fit the basis of latents"""
+    data = ShapeDataset(_shards(arguments))
+    model = load_autoencoder(config, arguments)
+    encoded = encode_all(config, data, model)
+    basis = fit_basis(config, encoded, data.num_training)
+    coefficients = torch.cat([basis.project(part) for part in torch.split(encoded, 1024)])
+    torch.save(
+        {"basis": basis.state_dict(), "coefficients": coefficients},
+        arguments.run / "latents.pt",
+    )
+
+
+def fit(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """move latents towards what a trained decoder shows best"""
+    start = _warm_start(arguments)
+    if start is None:
+        raise ConfigError("fit needs --warm-start: a run whose decoder is trained")
+    data = ShapeDataset(_shards(arguments))
+    basis, coefficients = start.latents(PRIORS[config.architecture])
+    decoder = start_decoder(config, arguments)
+    fitted = fit_all(config, data, coefficients, basis, decoder, arguments.run / "fit")
+    basis, fitted = centre_basis(basis, fitted, data.num_training)
+    if rank() == 0:
+        saved = {"basis": basis.state_dict(), "coefficients": fitted}
+        torch.save(saved, arguments.run / "latents.pt")
+
+
+def decoder(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """train the decoder alone, on latents that the basis can express"""
+    basis, coefficients = _load_latents(config, arguments)
+    assert basis is not None
+    module = start_decoder(config, arguments)
+    data = ShapeDataset(_shards(arguments))
+    train_decoder(config, data, coefficients, basis, module, arguments.run)
+
+
+def stage2(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """train the prior on latents and conditions"""
+    basis, coefficients = _load_latents(config, arguments)
+    share = config.prior_loss.picture_share
+    conditions = load_conditions(arguments.run / "conditions.pt", share)
+    if len(conditions) != len(coefficients):
+        raise ConfigError(
+            f"{arguments.run}: conditions.pt is of {len(conditions)} shapes, latents.pt of"
+            f" {len(coefficients)}: make both from the same shards"
+        )
+    truth = None
+    if config.prior_loss.decoded_weight:
+        seen = start_decoder(config, arguments)
+        truth = DecodedTruth(ShapeDataset(_shards(arguments)), seen)
+    data = PriorData(coefficients, basis, conditions, truth)
+    samples = _samples(config, arguments, conditions, data)
+    train_prior(config, data, arguments.run, _warm_start(arguments), arguments.device, samples)
+
+
+def _samples(
+    config: TrainingConfig,
+    arguments: argparse.Namespace,
+    conditions: CachedConditions,
+    data: PriorData,
+) -> SampleGrid | None:
+    """Return what TensorBoard shows: shapes that are not trained on, by caption and by picture."""
+    if not config.stage2.pictures_every or rank() != 0:
+        return None
+    chosen = torch.arange(data.num_training, data.num_training + _NUM_PICTURES)
+    tokens = conditions.first(chosen)
+    if config.prior_loss.picture_share:
+        tokens = torch.cat([tokens, conditions.first(chosen, "pictures")])
+    seen = start_decoder(config, arguments).to(arguments.device).requires_grad_(False)
+    return SampleGrid(tokens, seen, STARTER_SAMPLER)
+
+
+def blend(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """mean the weights of two priors of which one began as the other"""
+    start = _warm_start(arguments)
+    if start is None or arguments.other is None:
+        raise ConfigError("blend needs --warm-start and --other: two runs with a prior")
+    start.blend_prior(WarmStart(arguments.other), arguments.share, arguments.run)
+
+
+def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """write the pack in half precision, with hashes"""
+    from ..core.conditioning.word_encoder import WordEncoder
+    from ..core.specs import WordEncoderSpec
+
+    saved = torch.load(arguments.run / "conditions.pt", weights_only=True)
+    words = WordEncoder(WordEncoderSpec(**saved["spec"]))
+    words.load_state_dict(saved["state"])
+    module = Decoder(DECODERS[config.architecture])
+    Run("decoder", module, config.decoder, arguments.run)
+    prior = LatentPrior(PRIORS[config.architecture])
+    Run("stage2", prior, config.stage2, arguments.run).use_average()
+    manifest = PackManifest(
+        id="starter",
+        version="0.2.0",
+        prior=prior.spec,
+        decoder=module.spec,
+        word_encoder=words.spec,
+        sampler=STARTER_SAMPLER,
+        words=word_roles(),
+    )
+    export_pack(arguments.pack, manifest, prior, module, words)
+    encoder = load_autoencoder(config, arguments).encoder
+    settings = config.fit if arguments.warm_start else None
+    export_encoder(Path("evaluation/models"), config.encoder, encoder, settings, arguments.pack)
+
+
+def _shards(arguments: argparse.Namespace) -> Path:
+    folder: Path = arguments.run / "shards"
+    return folder
+
+
+def _warm_start(arguments: argparse.Namespace) -> WarmStart | None:
+    return WarmStart(arguments.warm_start) if arguments.warm_start else None
+
+
+def load_autoencoder(config: TrainingConfig, arguments: argparse.Namespace) -> AutoEncoder:
+    """Load what stage 1 of this run, or of the run it goes on from, made."""
+    model = AutoEncoder(config)
+    folder = arguments.warm_start or arguments.run
+    state = torch.load(folder / "stage1.pt", weights_only=True)
+    model.load_state_dict(state["module"])
+    return model
+
+
+def start_decoder(config: TrainingConfig, arguments: argparse.Namespace) -> Decoder:
+    """Return the best decoder that is ready before the decoder's own stage has run."""
+    module = load_autoencoder(config, arguments).decoder
+    if start := _warm_start(arguments):
+        start.load_decoder(module)
+    return module
+
+
+def _load_latents(
+    config: TrainingConfig, arguments: argparse.Namespace
+) -> tuple[LatentBasis | None, Tensor]:
+    """Return the basis and the coefficients in it; without a basis the latents themselves."""
+    path = arguments.run / "latents.pt"
+    if not path.exists():
+        raise ConfigError(f"{path} is missing: run `latents` first")
+    saved = torch.load(path, weights_only=True, mmap=True)
+    spec = PRIORS[config.architecture]
+    if not spec.basis_size:
+        return None, saved["latents"]
+    basis = LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
+    basis.load_state_dict(saved["basis"])
+    return basis, saved["coefficients"]
+
+
+STAGES: dict[str, Stage] = {
+    "generate": generate,
+    "text": text,
+    "stage1": stage1,
+    "latents": latents,
+    "fit": fit,
+    "decoder": decoder,
+    "stage2": stage2,
+    "blend": blend,
+    "export": export,
+}
