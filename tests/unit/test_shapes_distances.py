@@ -34,7 +34,6 @@ def build(*pieces: tuple[str, tuple, dict]) -> Shape:
         Style(),
         {"main": (0.8, 0.1, 0.1), "other": (0.1, 0.1, 0.8)},
         {"main": 0.0, "other": 0.0},
-        None,
     )
     for method, arguments, options in pieces:
         getattr(builder, method)(*arguments, **options)

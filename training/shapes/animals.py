@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 from .attributes import SAME, Kind, Part, named_part
-from .builder import CARVED_ROLE, CUTTER_ROLE, ShapeBuilder
+from .builder import CARVED_ROLE, ShapeBuilder
 from .synonyms import KIND_NOUNS
 
 
@@ -148,7 +148,7 @@ def _build_turtle(b: ShapeBuilder) -> None:
     w, long = 0.56 * b.width, 0.66 * b.uniform(0.9, 1.1)
     high = 0.46 * b.height * b.uniform(0.9, 1.15)
     b.ball("shell", (0, 0, 0), (w, long, high), role=CARVED_ROLE)
-    b.box("shell", (0, 0, -0.5), (1.2 * w, 1.2 * long, 0.48), rounding=0.02, role=CUTTER_ROLE)
+    b.cut_below(-0.02)
     b.ball("main", (0, 0, 0), (0.95 * w, 0.95 * long, 0.14))
     if b.wants("spots", 0.6):
         for x, y in ((0, 0), (0.5, 0.3), (-0.5, 0.3), (0.5, -0.35), (-0.5, -0.35)):

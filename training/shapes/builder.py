@@ -7,7 +7,7 @@ that the longest half extent of its bounding box is `HALF_EXTENT`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,7 @@ class ShapeBuilder:
         style: proportions asked for.
         colours: sRGB of every part by name, "main" among them.
         grains: how much the pieces of a part vary in brightness.
-        named_part: the part the attributes name, which therefore must be built.
+        named_parts: parts that captions name, which therefore must be built.
     """
 
     def __init__(
@@ -64,13 +64,14 @@ class ShapeBuilder:
         style: Style,
         colours: Mapping[str, Sequence[float]],
         grains: Mapping[str, float],
-        named_part: str | None,
+        named_parts: Collection[str] = (),
     ) -> None:
         self.height, self.width, self.thick = style.height, style.width, style.thickness
         self._rng = rng
         self._colours = colours
         self._grains = grains
-        self._named_part = named_part
+        self._named_parts = named_parts
+        self._floor: float | None = None
         self._rows: list[tuple[Solid, list[float], NDArray[np.float64], Vector, int, str]] = []
 
     def uniform(self, low: float, high: float) -> float:
@@ -86,8 +87,12 @@ class ShapeBuilder:
         return bool(self._rng.random() < probability)
 
     def wants(self, part: str, probability: float) -> bool:
-        """Decide about an optional part; one that the attributes name is always built."""
-        return self.chance(probability) or part == self._named_part
+        """Decide about an optional part; one that captions name is always built."""
+        return self.chance(probability) or part in self._named_parts
+
+    def is_named(self, part: str) -> bool:
+        """Return True for a part that captions name; draws nothing."""
+        return part in self._named_parts
 
     def box(
         self,
@@ -185,6 +190,11 @@ class ShapeBuilder:
         sizes = [start_radius, end_radius, length]
         self._add(Solid.ROUND_CONE, sizes, frame_along(axis), start, SOLID_ROLE, part)
 
+    def cut_below(self, height: float) -> None:
+        """Cut all carved pieces off below a height, the lowest that they then reach."""
+        self.box("main", (0, 0, height - 4.0), (4.0, 4.0, 4.0), rounding=0.0, role=CUTTER_ROLE)
+        self._floor = height
+
     def _add(
         self,
         solid: Solid,
@@ -205,13 +215,16 @@ class ShapeBuilder:
         centres = np.array([row[3] for row in self._rows], dtype=np.float64)
         roles = np.array([row[4] for row in self._rows], dtype=np.int64)
         parts = tuple(row[5] for row in self._rows)
-        is_visible = roles != CUTTER_ROLE
+        is_visible, is_carved = roles != CUTTER_ROLE, roles == CARVED_ROLE
+        floor = -np.inf if self._floor is None else self._floor
         # Thickening moves the bounding box a little, so the last round only centres and scales.
         for is_last in (False, False, True):
             low, high = half_extents(solids, params, rotations, centres)
+            low[is_carved, 2] = np.maximum(low[is_carved, 2], floor)
             low, high = low[is_visible].min(axis=0), high[is_visible].max(axis=0)
             scale = HALF_EXTENT / (0.5 * (high - low).max())
             centres = (centres - 0.5 * (low + high)) * scale
+            floor = (floor - 0.5 * float(low[2] + high[2])) * scale
             params *= np.where((solids == Solid.TORUS)[:, None] & _IS_ANGLE, 1.0, scale)
             if not is_last:
                 inflate_thin(solids[is_visible], params, is_visible, MIN_RADIUS)

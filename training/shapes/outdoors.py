@@ -12,19 +12,20 @@ from .synonyms import KIND_NOUNS
 
 def _build_banana(b: ShapeBuilder) -> None:
     r, tube = 0.62 * b.height**0.5, 0.17 * b.thick * b.width**0.5
-    bend, number = b.uniform(48.0, 62.0), b.count(1, 3)
+    bend, number, steps = b.uniform(0.85, 1.1), b.count(1, 3), 6
     for index in range(number):
-        lean = 24.0 * (index - 0.5 * (number - 1))
-        shift = 0.2 * (index - 0.5 * (number - 1))
-        b.ring("main", (0, shift, 0), r, tube, half_angle=bend, turn=(90 + lean, 90, 0))
-        a = math.radians(bend + 17.0)
-        for side in (-1.0, 1.0):
-            inner = math.radians(bend)
-            flat = [(side * r * math.sin(t), -r * math.cos(t)) for t in (inner, a)]
-            tilt = math.radians(lean)
-            start, end = ((x, shift - z * math.sin(tilt), z * math.cos(tilt)) for x, z in flat)
-            far = 0.05 if side < 0.0 else 0.075
-            b.limb("stem" if side > 0.0 else "tip", start, end, 0.75 * tube, far)
+        side = index - 0.5 * (number - 1)
+        tilt, shift = math.radians(24.0 * side), 0.2 * side
+        joints = []
+        for step in range(steps + 3):
+            angle = bend * (2.0 * step / (steps + 2) - 1.0)
+            x, z = r * math.sin(angle), -r * math.cos(angle)
+            joints.append((x, shift - z * math.sin(tilt), z * math.cos(tilt)))
+        fat = [tube * (1.0 - 0.55 * (2.0 * step / steps - 1.0) ** 2) for step in range(steps + 1)]
+        for step in range(steps):
+            b.limb("main", joints[step + 1], joints[step + 2], fat[step], fat[step + 1])
+        b.limb("tip", joints[1], joints[0], 0.8 * fat[0], 0.045)
+        b.limb("stem", joints[-2], joints[-1], 0.8 * fat[-1], 0.07)
 
 
 def _build_pumpkin(b: ShapeBuilder) -> None:
@@ -60,7 +61,7 @@ def _build_burger(b: ShapeBuilder) -> None:
         z += 0.06
     high = 0.42 * b.height * b.uniform(0.9, 1.15)
     b.ball("main", (0, 0, z), (1.02 * r, 1.02 * r, high), role=CARVED_ROLE)
-    b.box("main", (0, 0, z - 0.5), (1.3 * r, 1.3 * r, 0.49), rounding=0.01, role=CUTTER_ROLE)
+    b.cut_below(z - 0.01)
     for index in range(b.count(0, 8)):
         angle, out = 2.4 * index, 0.2 + 0.055 * index
         x, y = out * math.cos(angle), out * math.sin(angle)
@@ -156,7 +157,7 @@ def _build_tent(b: ShapeBuilder) -> None:
         )
     else:  # dome
         b.ball("main", (0, 0, -h), (w + 0.1, w + 0.1, 1.35 * h), role=CARVED_ROLE)
-        b.box("main", (0, 0, -2.5 * h), (2 * w, 2 * w, 1.5 * h), rounding=0.02, role=CUTTER_ROLE)
+        b.cut_below(-h)
         b.ball("door", (0, -0.4 * w, -h), (0.5 * w, 0.85 * w, 0.95 * h), role=CARVED_ROLE)
     b.box("floor", (0, 0, -h), (w + 0.06, (d if style == 0 else w) + 0.06, 0.04), rounding=0.03)
 

@@ -86,7 +86,7 @@ def _build_ladder(b: ShapeBuilder) -> None:
 def _build_clock(b: ShapeBuilder) -> None:
     r, t = 0.5 * b.width, 0.15 * b.thick
     style = b.count(0, 2)
-    if style == 2:  # a tall case with the dial at its head
+    if style == 2 and not b.is_named("legs"):  # a tall case with the dial at its head
         h = 1.1 * b.height
         b.box("main", (0, 0, -h), (0.62 * r, 0.24, h), rounding=0.05)
         b.box("main", (0, 0, -2 * h), (0.9 * r, 0.3, 0.14), rounding=0.04)
@@ -114,7 +114,7 @@ def _build_clock(b: ShapeBuilder) -> None:
 
 def _build_book(b: ShapeBuilder) -> None:
     w, h, t = 0.56 * b.width, 0.8 * b.height, 0.13 * b.thick * b.uniform(0.8, 1.5)
-    if b.chance(0.35):  # open, lying on its back
+    if b.chance(0.35) and not b.is_named("label"):  # open, lying on its back
         for side in (-1.0, 1.0):
             lean = 9.0 * side
             b.box("main", (side * w, 0, 0), (w, h, 0.05), rounding=0.03, turn=(0, -lean, 0))

@@ -158,14 +158,28 @@ def _near_surface(solid: Solid, params: Tensor, randoms: Tensor) -> Tensor:
     if solid is Solid.ELLIPSOID:
         return _directions(randoms) * params[:, :3]
     if solid is Solid.TORUS:
-        along, around = signed[:, 0] * c, 2.0 * torch.pi * v
-        reach = a + b * around.cos()
-        return torch.stack([reach * along.cos(), reach * along.sin(), b * around.sin()], dim=1)
+        return _on_arc(2.0 * torch.pi * v, signed[:, 0], a, b, c)
     direction = _directions(randoms)
     height = (w * (c + a + b) - a).clamp_min(0.0).minimum(c)
     start = direction * (a + (b - a) * height / c)[:, None]
     start[:, 2] += height
     return start
+
+
+def _on_arc(around: Tensor, share: Tensor, ring: Tensor, tube: Tensor, half: Tensor) -> Tensor:
+    """Return points of a torus arc, `share` in [-1, 1] from end to end, round caps included."""
+    is_whole = half > 3.14159
+    cap = torch.where(is_whole, torch.zeros_like(tube), tube / ring)
+    along = share * (half + cap)
+    over = (along.abs() - half).clamp_min(0.0) * along.sign()
+    along = along - over
+    # Beyond an end the tube's cross section turns into a hemisphere.
+    over = over / cap.clamp_min(1e-6) * (0.5 * torch.pi)
+    out, up = tube * over.cos() * around.cos(), tube * over.cos() * around.sin()
+    reach, ahead = ring + out, tube * over.sin()
+    x = reach * along.cos() - ahead * along.sin()
+    y = reach * along.sin() + ahead * along.cos()
+    return torch.stack([x, y, up], dim=1)
 
 
 def _on_box(signed: Tensor, half: Tensor, pick: Tensor) -> Tensor:
