@@ -6,13 +6,12 @@ from __future__ import annotations
 import math
 import unicodedata
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-from .errors import ImageInputError, InvalidRequestError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from .errors import InvalidRequestError
+from .inputs import KnownLatent as KnownLatent
+from .inputs import MeshInput as MeshInput
+from .inputs import ReferenceImage as ReferenceImage
 
 MAX_PROMPT_CHARACTERS = 1000
 """Longer prompts are refused; CLIP reads about 300 characters of them anyway."""
@@ -141,33 +140,29 @@ class SamplerChanges:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceImage:
-    """A decoded picture that conditions a generation."""
-
-    pixels: NDArray[np.uint8]
-    """sRGB with straight alpha, first row at the top, [H, W, 4]."""
-    source: str
-    """Where it came from, for messages and for the record on the object."""
-
-    def __post_init__(self) -> None:
-        if self.pixels.ndim != 3 or self.pixels.shape[2] != 4:
-            raise ImageInputError(self.source, f"expected [H, W, 4], got {self.pixels.shape}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
     """An earlier result of the same request that new ones should resemble.
 
     Its latent is made again from its seeds, which give the same one on every device. If it was
-    itself like another, there is more than one: each changed the latent of those before it.
+    itself like another, there is more than one: each changed the latent of those before it. Of
+    what began with a mesh the latent is known, and needs no seeds.
     """
 
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = ()
     """The earlier result's own seed last, those of its ancestors before it, oldest first."""
     strengths: tuple[float, ...] = (0.75,)
     """Share of noise mixed into the latent of each: near 0 the same, 1 as if there were none."""
+    latent: KnownLatent | None = None
 
     def __post_init__(self) -> None:
+        if self.latent is not None and (self.seeds or len(self.strengths) != 1):
+            raise InvalidRequestError("a result like a known latent takes no seeds and 1 strength")
+        if self.latent is None:
+            self._require_seeds()
+        for strength in self.strengths:
+            _require_finite("strength", strength, 0.0, 1.0)
+
+    def _require_seeds(self) -> None:
         if not 1 <= len(self.seeds) <= MAX_LIKE_SEEDS:
             raise InvalidRequestError(
                 f"a result can be like 1 to {MAX_LIKE_SEEDS} others, got {len(self.seeds)}"
@@ -178,8 +173,6 @@ class Likeness:
             )
         for seed in self.seeds:
             _require_int("seed", seed, 0, MAX_SEED)
-        for strength in self.strengths:
-            _require_finite("strength", strength, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,10 +211,14 @@ class SurfaceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One prompt or picture, and everything that decides what comes out of it."""
+    """One prompt, picture or mesh, and everything that decides what comes out of it."""
 
     prompt: str = ""
     image: ReferenceImage | None = None
+    mesh: MeshInput | None = None
+    """To be made again as the model understands it; then nothing is sampled."""
+    latent: KnownLatent | None = None
+    """To be made a mesh of; then nothing is sampled either."""
     name: str = ""
     """Of the results; empty calls them after the prompt or the picture."""
     pack: str = "starter"
@@ -247,8 +244,7 @@ class GenerationRequest:
     """`prefer_int8` is int8 for a published pack on a CPU that can, else `auto`, and says why."""
 
     def __post_init__(self) -> None:
-        if self.image is None:
-            _require_prompt(self.prompt)
+        self._require_one_source()
         _require_int("seed", self.seed, 0, MAX_SEED)
         _require_int("count", self.count, 1, MAX_COUNT)
         if self.seed + self.count - 1 > MAX_SEED:
@@ -259,6 +255,33 @@ class GenerationRequest:
         _require_finite("target size", self.target_size, MIN_TARGET_SIZE, MAX_TARGET_SIZE)
         _require_int("reserved cores", self.reserved_cores, 0, 1024)
         _require_one_of("precision", self.precision, get_args(Precision))
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the prior makes the latents, and not an encoder or an earlier run."""
+        return self.mesh is None and self.latent is None
+
+    @property
+    def is_unconditional(self) -> bool:
+        """Whether nothing tells the prior what to make, only what to stay near."""
+        return self.image is None and not self.prompt.strip()
+
+    @property
+    def mesh_source(self) -> str:
+        """The mesh that it all began with, if it was one."""
+        like = self.like.latent if self.like is not None else None
+        found = self.mesh or self.latent or like
+        return found.source if found is not None else ""
+
+    def _require_one_source(self) -> None:
+        if self.is_sampled:
+            if self.image is None and (self.prompt.strip() or not self.mesh_source):
+                _require_prompt(self.prompt)
+            return
+        if self.mesh is not None and self.latent is not None:
+            raise InvalidRequestError("a mesh and a latent exclude each other: give one of them")
+        if self.image is not None or self.like is not None or self.count != 1:
+            raise InvalidRequestError("a mesh is rebuilt once, without a picture or a likeness")
 
     def settle_sampler(self, own: SamplerConfig) -> SamplerConfig:
         """Return the sampler to use with a pack whose own settings are `own`."""

@@ -2,29 +2,50 @@
 """From an asset to its latent: the way back to what `pipeline` makes meshes of.
 
 Blocking; runs on any thread. The decoder of the same pack turns the latent into a field again.
+The published encoder reads points and views, that of a native pack reads points alone, and its
+answer is then fitted to them.
 """
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from .asset import Asset, Surface, Views, boxed
+from .asset import Asset, Surface, Views, boxed, require_readable
 from .assets_in.cameras import CameraPath, cameras_on
 from .assets_in.cloud import sample_cloud
 from .assets_in.views import render_views
 from .checkpoint.encoder_keys import encoder_key_map
 from .checkpoint.loader import load_module
 from .checkpoint.pack_layout import PUBLISHED, PublishedSpecs, read_layout
+from .config import MeshInput
+from .decoder.stf import Decoder
+from .encoder.cloud import CloudEncoder
 from .encoder.patches import ViewTensors
 from .encoder.perceiver import AssetEncoder
 from .errors import NonFiniteError, PackError
+from .fitting import fit_coefficients
 from .interrupt import Check, checked_blocks, ignore
-from .specs import EncoderSpec
+from .prior.basis import LatentBasis
+from .specs import CloudEncoderSpec, EncoderSpec, FitSpec
+
+NO_ENCODER = "it has no encoder of meshes: choose one that has"
+NO_PUBLISHED_ENCODER = "it has no encoder of meshes: import OpenAI's transmitter.pt"
+
+OnFraction = Callable[[str, float], None]
+"""Told the stage in words and the fraction of the whole work done."""
+
+_MEASURED = 0.25
+"""Share of the work that is over when the published encoder has something to read."""
+_PACE = 0.985
+"""Share of what is left of the bar after each piece of the published encoder's work."""
 
 
 def load_encoder(
@@ -43,7 +64,7 @@ def load_encoder(
     """
     component = read_layout(folder, published).encoder
     if component is None:
-        raise PackError(folder.name, "it has no encoder of meshes: import OpenAI's transmitter.pt")
+        raise PackError(folder.name, NO_PUBLISHED_ENCODER)
     spec = component.spec
     return load_module(
         lambda: AssetEncoder(spec),
@@ -110,6 +131,104 @@ def encode(asset: Asset, encoder: AssetEncoder, *, seed: int = 0, check: Check =
     if not latent.isfinite().all():
         raise NonFiniteError("the encoder")
     return latent  # type: ignore[no-any-return]
+
+
+def latent_by_views(
+    mesh: MeshInput, encoder: AssetEncoder, *, seed: int, report: OnFraction, check: Check
+) -> Tensor:
+    """Return the latent that the published encoder finds for a mesh, on the CPU, fp32, [L, C].
+
+    Raises:
+        MeshInputError: there is nothing to read.
+        NonFiniteError: the network put out no numbers.
+    """
+    require_readable(mesh.surface, mesh.source)
+    report("Measuring the mesh", 0.0)
+    asset = measure(mesh.surface, encoder.spec, seed=seed, check=check)
+    num_done = 0
+
+    def count() -> None:
+        nonlocal num_done
+        num_done += 1
+        # Nobody knows how often; most of the work is the first few.
+        report("Reading the mesh", 1.0 - (1.0 - _MEASURED) * _PACE**num_done)
+        check()
+
+    report("Reading the mesh", _MEASURED)
+    return encode(asset, encoder, seed=seed, check=count).cpu()
+
+
+@torch.inference_mode(mode=False)  # What is made in it takes no part in the fitting.
+@torch.no_grad()
+def latent_by_points(
+    mesh: MeshInput,
+    encoder: CloudEncoder,
+    basis: LatentBasis | None,
+    decoder: Decoder,
+    fit: FitSpec | None,
+    *,
+    seed: int,
+    report: OnFraction,
+    check: Check,
+) -> Tensor:
+    """Return the latent that a native pack's encoder finds for a mesh, on the CPU, fp32, [L, C].
+
+    Args:
+        mesh: to be read.
+        encoder: of the pack.
+        basis: of the pack's prior, which the latent is kept within; None without one.
+        decoder: of the pack, which shows how well a latent fits.
+        fit: how far the encoder's answer is fitted; None leaves it as it is.
+        seed: of the points on the mesh, and of those looked at in each step of the fitting.
+        report: progress hook.
+        check: cancellation hook.
+
+    Raises:
+        MeshInputError: there is nothing to read.
+        NonFiniteError: the network put out no numbers.
+    """
+    require_readable(mesh.surface, mesh.source)
+    report("Measuring the mesh", 0.0)
+    cloud = read_points(mesh.surface, encoder.spec, seed=seed, check=check)
+    weight, field = encoder.out.weight, decoder.mlp.output.weight
+    points, colors = (torch.from_numpy(each)[None].to(weight.device) for each in cloud)
+    report("Reading the mesh", 0.5)
+    with checked_blocks(encoder, check):
+        latent = encoder(points, colors)
+    if basis is not None:
+        coefficients = basis.project(latent.to(basis.rows.device))
+        if fit is not None:
+            basis = copy.deepcopy(basis).to(field.device)
+            report("Fitting the shape", 0.6)
+            coefficients = fit_coefficients(
+                decoder,
+                basis,
+                coefficients.to(field.device),
+                (points.to(field.device), colors.to(field.device)),
+                fit,
+                torch.Generator().manual_seed(seed),
+                check,
+            )
+        latent = basis.reconstruct(coefficients)
+    if not latent.isfinite().all():
+        raise NonFiniteError("the encoder")
+    found: Tensor = latent[0].float().cpu()
+    return found
+
+
+def read_points(
+    surface: Surface, spec: CloudEncoderSpec, *, seed: int, check: Check = ignore
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return points of a surface anywhere and their sRGB, as an encoder of clouds was trained.
+
+    The same numbers for the same seed; each [N, 3].
+
+    Raises:
+        ValueError: the surface has no faces, or no size.
+    """
+    inside, _ = boxed(surface)
+    cloud = sample_cloud(inside, num_points=spec.num_points, seed=seed, check=check)
+    return cloud.points * np.float32(spec.half_extent), cloud.colors
 
 
 def view_tensors(views: Views, device: torch.device | str = "cpu") -> ViewTensors:

@@ -11,7 +11,7 @@ from .config import GenerationRequest
 from .experience import Plan
 
 BAR = (
-    (0.70, ("sample",)),
+    (0.70, ("sample", "encode")),
     (0.82, ("field", "surface")),
     (0.85, ("colours",)),
     (0.88, ("unwrap",)),

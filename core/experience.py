@@ -26,6 +26,7 @@ FORMAT = 1
 ONCE = ("start", "load", "condition")
 """Stages of a run, in order; `start` is whatever comes before the first one that is timed."""
 PER_VARIANT = (
+    "encode",
     "sample",
     "field",
     "surface",
@@ -212,12 +213,16 @@ def _read_group(value: Any) -> _Group:
 
 def _key(request: GenerationRequest, device: str) -> str:
     source = "image" if request.image is not None else "text"
+    if not request.is_sampled:
+        source = "mesh"
     return f"{request.pack} {source} {device} {request.precision}"
 
 
 def _unneeded(request: GenerationRequest) -> set[str]:
     """Return the stages of variants that a request has nothing to do in."""
     found = set() if request.texture_size else set(_PAINTING)
+    found |= {"encode"} if request.mesh is None else {"sample", "condition"}
+    found |= {"sample", "condition"} if request.latent is not None else set()
     if not request.surface.num_lods:
         found.add("levels")
     if request.surface.collision == "none":

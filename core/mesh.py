@@ -160,6 +160,8 @@ class GenerationResult:
     collision: HullData | None = None
     thumbnail: NDArray[np.uint8] | None = None
     """A picture of the mesh: sRGB, straight alpha, first row at the bottom, [S, S, 4]."""
+    latent: NDArray[np.float16] | None = None
+    """Of what began with a mesh: to be kept, since no seed gives it again, [L, C]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

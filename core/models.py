@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
-from .config import GenerationRequest, SamplerConfig
+from .config import GenerationRequest, MeshInput, SamplerConfig
 from .decoder.stf import Decoder
 from .interrupt import Check, ignore
 from .prior.transformer import LatentPrior
@@ -38,7 +39,7 @@ class PackModels(Protocol):
         ...
 
     def condition(self, request: GenerationRequest, check: Check = ignore) -> Condition:
-        """Encode the prompt or the picture."""
+        """Encode the prompt or the picture; zeros stand for a request that has neither."""
         ...
 
     def prior(self, request: GenerationRequest, check: Check = ignore) -> LatentPrior:
@@ -47,4 +48,17 @@ class PackModels(Protocol):
 
     def sampler(self, request: GenerationRequest) -> SamplerConfig:
         """Return the request's own sampler settings, or the pack's."""
+        ...
+
+    def latent_of(
+        self, mesh: MeshInput, *, seed: int, report: Callable[[str, float], None], check: Check
+    ) -> Tensor:
+        """Return the latent that the pack's encoder finds for a mesh, fp32, [L, C].
+
+        `report` is told the stage and the fraction of the work done.
+
+        Raises:
+            MeshInputError: there is nothing to read.
+            PackError: the pack has no encoder.
+        """
         ...

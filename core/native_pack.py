@@ -3,21 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from .checkpoint.adapters import change_prior, prior_file
-from .checkpoint.contents import WORD_ENCODER
+from .checkpoint.contents import CLOUD_ENCODER, WORD_ENCODER
 from .checkpoint.decoder_keys import decoder_key_map
 from .checkpoint.key_maps import KeyMap
 from .checkpoint.loader import load_module
 from .checkpoint.prior_keys import prior_key_map
 from .conditioning.word_encoder import Vocabulary, WordEncoder
-from .config import GenerationRequest, SamplerConfig
+from .config import GenerationRequest, MeshInput, SamplerConfig
 from .decoder.stf import Decoder
 from .derived_pack import read_derived
+from .encode import NO_ENCODER, latent_by_points
+from .encoder.cloud import CloudEncoder
 from .errors import PackError, UnknownPromptError
 from .interrupt import Check, ignore
 from .models import Condition
@@ -51,6 +55,8 @@ class NativePack:
         if derived := read_derived(folder):
             folder, change = derived.base, derived.changes.get("all")
         self._manifest = manifest
+        self._folder = folder
+        self._encoder: CloudEncoder | None = None
         self.min_component_share = manifest.min_component_share
         self._vocabulary = Vocabulary(tuple(manifest.words))
         self._words = load_module(
@@ -90,6 +96,41 @@ class NativePack:
         """Return the decoder, which is in memory."""
         return self.decoder
 
+    def latent_of(
+        self, mesh: MeshInput, *, seed: int, report: Callable[[str, float], None], check: Check
+    ) -> Tensor:
+        """Return the latent that the pack's encoder finds for a mesh, fp32, [L, C].
+
+        Raises:
+            MeshInputError: there is nothing to read.
+            PackError: the pack has no encoder.
+        """
+        return latent_by_points(
+            mesh,
+            self._load_encoder(check),
+            self._prior.basis,
+            self.decoder,
+            self._manifest.fit,
+            seed=seed,
+            report=report,
+            check=check,
+        )
+
+    def _load_encoder(self, check: Check) -> CloudEncoder:
+        spec = self._manifest.encoder
+        if spec is None:
+            raise PackError(self._manifest.id, NO_ENCODER)
+        if self._encoder is None:
+            # Few runs read a mesh, so it is loaded by the first one that does.
+            self._encoder = load_module(
+                lambda: CloudEncoder(spec),
+                self._folder / "encoder.safetensors",
+                lambda names: KeyMap(holds=CLOUD_ENCODER, entries=None),
+                device=self._words.slots.device,
+                check=check,
+            )
+        return self._encoder
+
     @torch.inference_mode()
     def condition(self, request: GenerationRequest, check: Check = ignore) -> Condition:
         """Encode the prompt's known words, which takes no time.
@@ -103,6 +144,9 @@ class NativePack:
                 self._manifest.id,
                 "it has no image model: use a prompt, or fetch the shap-e pack for pictures",
             )
+        if request.is_unconditional:
+            shape = self._words.spec.num_slots, self._prior.spec.condition_width
+            return Condition(torch.zeros(1, *shape, device=self._words.slots.device))
         reading = self._vocabulary.read(request.prompt)
         suggestions = tuple((word, self._vocabulary.nearest(word)) for word in reading.unknown)
         if not any(self._manifest.words[word] == "kind" for word in reading.known):

@@ -19,20 +19,19 @@ from .config import GenerationRequest, Likeness, SamplerConfig, SurfaceConfig
 from .device import limit_threads, translate_memory_errors
 from .errors import DeviceMemoryError, NonFiniteError
 from .footing import first_footing
+from .latents import Kept, LatentSource, Read, Sampled, require_shape
 from .memory_ladder import Footing, forget, step_down
 from .mesh import GenerationRecord, GenerationResult
+from .models import PackModels
 from .pack import read_manifest
 from .preview import OnPreview
-from .prior.int8 import is_quantized
-from .prior.transformer import LatentPrior
 from .published_pack import IMAGE_SAMPLER, TEXT_SAMPLER
 from .resident import ResidentPack
-from .variants import REQUIRED_BYTES, OnProgress, Progress, Tools, Variants
+from .run_progress import OnProgress, Progress
+from .variants import REQUIRED_BYTES, Tools, Variants
 from .version import VERSION
 
 logger = logging.getLogger(__name__)
-
-_PRECISION_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +40,8 @@ class PackDescription:
 
     has_text: bool
     has_image: bool
+    reads_meshes: bool
+    """Whether it has an encoder, so that meshes can be rebuilt."""
     sampler: SamplerConfig
     """Defaults for prompts."""
     image_sampler: SamplerConfig | None
@@ -63,6 +64,7 @@ def describe_pack(pack_dir: Path) -> PackDescription:
         return PackDescription(
             has_text=True,
             has_image=False,
+            reads_meshes=layout.reads_meshes,
             sampler=manifest.sampler,
             image_sampler=None,
             known_kinds=kinds,
@@ -71,6 +73,7 @@ def describe_pack(pack_dir: Path) -> PackDescription:
     return PackDescription(
         has_text=layout.text_prior is not None and layout.text_encoder is not None,
         has_image=has_image,
+        reads_meshes=layout.reads_meshes,
         sampler=TEXT_SAMPLER,
         image_sampler=IMAGE_SAMPLER if has_image else None,
         known_kinds=(),
@@ -127,31 +130,29 @@ def _record(
     index: int,
     pack_hash: str,
     device: torch.device,
-    prior: LatentPrior,
+    precision: str,
 ) -> GenerationRecord:
+    """Return how to make a variant again; the sampler is left out where nothing was sampled."""
     return GenerationRecord(
         prompt=request.prompt,
         image_source=request.image.source if request.image else "",
         seed=request.seed + index,
         pack=request.pack,
         pack_hash=pack_hash,
-        settings=asdict(sampler)
+        settings=(asdict(sampler) if request.is_sampled else {})
         | {
             "resolution": request.resolution,
             "texture_size": request.texture_size,
             "target_size": request.target_size,
             "device": device.type,
             # As used, which for a native pack on a CPU is always fp32.
-            "precision": _precision_name(prior),
+            "precision": precision,
         }
         | _surface_settings(request.surface)
-        | _likeness_settings(request.like),
+        | _likeness_settings(request.like)
+        | ({"mesh_source": request.mesh_source} if request.mesh_source else {}),
         version=VERSION,
     )
-
-
-def _precision_name(prior: LatentPrior) -> str:
-    return "int8" if is_quantized(prior) else _PRECISION_NAMES[prior.latent_in.weight.dtype]
 
 
 def _surface_settings(surface: SurfaceConfig) -> dict[str, str | int | float]:
@@ -164,10 +165,9 @@ def _surface_settings(surface: SurfaceConfig) -> dict[str, str | int | float]:
 def _likeness_settings(like: Likeness | None) -> dict[str, str | int | float]:
     if like is None:
         return {}
-    return {
-        "like_seeds": " ".join(map(str, like.seeds)),
-        "like_strengths": " ".join(map(str, like.strengths)),
-    }
+    strengths: dict[str, str | int | float] = {"like_strengths": " ".join(map(str, like.strengths))}
+    # A known latent has no seeds; it is kept on the object.
+    return strengths | ({"like_seeds": " ".join(map(str, like.seeds))} if like.seeds else {})
 
 
 class _Job:
@@ -224,30 +224,47 @@ class _Job:
         with clock.stage("load"):
             models = _resident.open(self._pack_dir, footing, check)
         check()
+        source = self._source(models, footing)
+        sampler = models.sampler(self._request)
+        return Tools(
+            request=self._request,
+            models=models,
+            source=source,
+            footing=footing,
+            record_of=lambda index: _record(
+                self._request, sampler, index, self._pack_hash, footing.device, source.precision
+            ),
+            on_preview=self._on_preview,
+            notes=tuple(self._notes),
+        )
+
+    def _source(self, models: PackModels, footing: Footing) -> LatentSource:
+        request, check = self._request, self._progress.check
+        if request.mesh is not None:
+            # An encoder may be as large as a decoder, which comes when it is gone.
+            return Read(request.mesh, request.seed, models)
+        if request.latent is not None:
+            decoder = models.load_decoder(check)
+            return Kept(request.latent, decoder.spec, request.pack)
+        return self._sampling(models, footing)
+
+    def _sampling(self, models: PackModels, footing: Footing) -> Sampled:
+        request, check = self._request, self._progress.check
+        clock = self._progress.clock(self._progress.num_finished)
         self._progress.report("Reading the prompt", 0, 0.0, is_of_all=True)
         with clock.stage("condition"):
-            condition = models.condition(self._request, check)
+            condition = models.condition(request, check)
         with clock.stage("load"):
             # Whichever takes more room in passing goes first: the decoder for its large tensors,
             # an int8 prior for the copy that it is made from.
             if footing.dtype != torch.int8:
                 models.load_decoder(check)
-            prior = models.prior(self._request, check)
-            models.load_decoder(check)
-        sampler = models.sampler(self._request)
-        return Tools(
-            request=self._request,
-            models=models,
-            prior=prior,
-            runner=_resident.runner(prior),
-            condition=condition,
-            footing=footing,
-            record_of=lambda index: _record(
-                self._request, sampler, index, self._pack_hash, footing.device, prior
-            ),
-            on_preview=self._on_preview,
-            notes=tuple(self._notes),
-        )
+            prior = models.prior(request, check)
+            decoder = models.load_decoder(check)
+        if request.like is not None and request.like.latent is not None:
+            require_shape(request.like.latent, decoder.spec, request.pack)
+        runner = _resident.runner(prior)
+        return Sampled(request, models.sampler(request), prior, runner, condition)
 
 
 _resident = ResidentPack()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -20,9 +21,10 @@ from .checkpoint.pack_layout import PUBLISHED, Component, PublishedSpecs, read_l
 from .checkpoint.prior_keys import prior_key_map
 from .conditioning.clip_image import ClipImageEncoder
 from .conditioning.clip_text import ClipTextEncoder
-from .config import GenerationRequest, SamplerConfig
+from .config import GenerationRequest, MeshInput, SamplerConfig
 from .decoder.stf import Decoder
 from .device import choose_dtype, release_cached_memory
+from .encode import latent_by_views, load_encoder
 from .errors import PackError
 from .interrupt import Check, checked_blocks, ignore
 from .models import Condition
@@ -59,6 +61,7 @@ class PublishedPack:
         field_device: torch.device | None = None,
     ) -> None:
         self._name = folder.name
+        self._folder, self._published = folder, published
         self._layout = read_layout(folder, published)
         self._device = device
         self._field_device = field_device or device
@@ -138,6 +141,28 @@ class PublishedPack:
         release_cached_memory()
         return prior
 
+    def latent_of(
+        self, mesh: MeshInput, *, seed: int, report: Callable[[str, float], None], check: Check
+    ) -> Tensor:
+        """Return the latent that OpenAI's encoder finds for a mesh, fp32, [L, C].
+
+        The encoder is as large as a prior, so neither is in memory together with the other.
+
+        Raises:
+            MeshInputError: there is nothing to read.
+            PackError: `transmitter.pt` is not there, which alone holds the encoder.
+        """
+        self._priors = {}
+        release_cached_memory()
+        encoder = load_encoder(
+            self._folder, device=self._device, published=self._published, check=check
+        )
+        latent = latent_by_views(mesh, encoder, seed=seed, report=report, check=check)
+        del encoder
+        release_cached_memory()
+        self.load_decoder(check)
+        return latent
+
     def condition(self, request: GenerationRequest, check: Check = ignore) -> Condition:
         """Run CLIP on the prompt or on the picture, or recall what it said last time."""
         key = _condition_key(request)
@@ -149,6 +174,9 @@ class PublishedPack:
         return self._condition[1]
 
     def _encode(self, request: GenerationRequest, check: Check) -> Tensor:
+        if request.is_unconditional:
+            width = self._require(self._layout.text_prior, "text model").spec.condition_width
+            return torch.zeros(1, 1, width, device=self._device)
         if request.image is not None:
             image_encoder = self._load_image_encoder(check)
             with checked_blocks(image_encoder, check):

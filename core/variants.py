@@ -8,32 +8,30 @@ CPU would only share its time between the two.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .config import GenerationRequest
 from .device import choose_color_dtype, translate_memory_errors
 from .errors import CancelledError
-from .interrupt import checked_blocks
+from .latents import LatentSource, Round
 from .memory_ladder import Footing, Stage
 from .mesh import GenerationRecord, GenerationResult
 from .meshing import mesh_from_field
-from .models import Condition, PackModels
+from .models import PackModels
 from .naming import object_name
 from .preview import OnPreview, Pace, Previewer
-from .prior.transformer import LatentPrior
-from .sampling import OnEstimates, Prior, latent_of, sample_latents
+from .run_progress import Clock, Progress
+from .sampling import OnEstimates
 from .thumbnail import render_thumbnail
-
-OnProgress = Callable[[str, float], None]
-"""Called with the stage in words and the fraction of the whole request done, in [0, 1]."""
 
 RecordOf = Callable[[int], GenerationRecord]
 """From the number of a variant to its record."""
@@ -45,66 +43,13 @@ _SAMPLING = 0.7
 """Share of the bar of one variant that is over when its latent is there."""
 
 
-class Clock:
-    """Wall seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str, share: float = 1.0) -> Iterator[None]:
-        """Add the seconds of the block, or a share of them, to a stage."""
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + share * (time.perf_counter() - started)
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a run stands, whichever thread says so; it outlives attempts that fail."""
-
-    count: int
-    on_progress: OnProgress
-    cancel: threading.Event
-    latents: dict[int, Tensor] = field(default_factory=dict)
-    """What was sampled and is no mesh yet, on the CPU, each [L, C]."""
-    clocks: dict[int, Clock] = field(default_factory=dict)
-    """Seconds spent on each variant that is not finished."""
-    num_finished: int = 0
-    failed: Stage = "load"
-    """Where the last failure was."""
-    _told: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def check(self) -> None:
-        """Raise CancelledError if the run was cancelled."""
-        if self.cancel.is_set():
-            raise CancelledError
-
-    def clock(self, index: int) -> Clock:
-        """Return the clock of a variant."""
-        return self.clocks.setdefault(index, Clock())
-
-    def report(self, stage: str, index: int, done: float, *, is_of_all: bool = False) -> None:
-        """Tell the stage of a variant, and how many variants are done; never less than before."""
-        self.check()
-        is_one = self.count == 1 or is_of_all
-        label = stage if is_one else f"{stage} ({index + 1} of {self.count})"
-        with self._lock:
-            self._told = max(self._told, done / self.count)
-            self.on_progress(label, self._told)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What variants are made with; all of it lives as long as one attempt."""
 
     request: GenerationRequest
     models: PackModels
-    prior: LatentPrior
-    runner: Prior
-    """Runs the prior."""
-    condition: Condition
+    source: LatentSource
     footing: Footing
     record_of: RecordOf
     on_preview: OnPreview | None
@@ -119,7 +64,6 @@ class Variants:
         self._tools = tools
         self._progress = progress
         self._stop = threading.Event()
-        self._earlier: Tensor | None = None
 
     def results(self) -> Iterator[GenerationResult]:
         """Yield each missing variant as soon as it is finished.
@@ -175,38 +119,29 @@ class Variants:
         if not missing:
             return
         with self._failing_at("sample"):
-            clock = Clock()
-            with clock.stage("sample", 1 / len(missing)), self._checked_prior():
-                latents = self._sampled(group, missing).cpu()
+            clock, name = Clock(), self._tools.source.stage
+            with clock.stage(name, 1 / len(missing)):
+                latents = self._made(group, missing).cpu()
             for index, latent in zip(missing, latents, strict=True):
-                self._progress.latents[index] = latent
+                self._progress.latents[index] = self._kept(latent)
                 seconds = self._progress.clock(index).seconds
-                seconds["sample"] = seconds.get("sample", 0.0) + clock.seconds["sample"]
+                seconds[name] = seconds.get(name, 0.0) + clock.seconds[name]
 
-    def _sampled(self, group: range, missing: Sequence[int]) -> Tensor:
-        tools = self._tools
-        like = tools.request.like
-        if like is not None and self._earlier is None:
-            self._progress.report("Recalling the earlier result", 0, 0.0, is_of_all=True)
-            self._earlier = latent_of(
-                tools.runner,
-                tools.condition.tokens,
-                tools.models.sampler(tools.request),
-                like,
-                on_step=lambda done, total: self._check(),
-            )
-        return sample_latents(
-            tools.runner,
-            tools.condition.tokens,
-            tools.models.sampler(tools.request),
-            [tools.request.seed + index for index in missing],
-            on_step=lambda done, total: self._progress.report(
-                "Sampling", group[0], group[0] + len(group) * _SAMPLING * done / total
+    def _kept(self, latent: Tensor) -> Tensor:
+        """Return a latent as it is kept on the object, so that it gives the same mesh again."""
+        return latent.half().float() if self._tools.request.mesh_source else latent
+
+    def _made(self, group: range, missing: Sequence[int]) -> Tensor:
+        asked = Round(
+            indices=missing,
+            report=lambda stage, fraction: self._progress.report(
+                stage, group[0], group[0] + len(group) * _SAMPLING * fraction
             ),
+            announce=lambda stage: self._progress.report(stage, 0, 0.0, is_of_all=True),
+            check=self._check,
             on_estimates=self._preview_hook(missing),
-            earlier=self._earlier,
-            strength=like.strengths[-1] if like else 1.0,
         )
+        return self._tools.source.latents(asked)
 
     @torch.inference_mode()
     def _mesh(self, index: int, group: range) -> GenerationResult:
@@ -245,9 +180,17 @@ class Variants:
             collision=made.collision,
             record=record,
             stage_seconds=clock.seconds,
-            warnings=(*tools.condition.warnings, *tools.notes, *made.notes),
+            warnings=(*tools.source.warnings, *tools.notes, *made.notes),
             thumbnail=thumbnail,
+            latent=self._latent(index),
         )
+
+    def _latent(self, index: int) -> NDArray[np.float16] | None:
+        """Return what is kept of what began with a mesh, which no seed gives again."""
+        if not self._tools.request.mesh_source:
+            return None
+        latent: NDArray[np.float16] = self._progress.latents[index].half().numpy()
+        return latent
 
     def _preview_hook(self, indices: Sequence[int]) -> OnEstimates | None:
         tools = self._tools
@@ -277,12 +220,9 @@ class Variants:
 
     def _name(self, record: GenerationRecord) -> str:
         asked = self._tools.request
-        return object_name(asked.name or asked.prompt or Path(record.image_source).stem)
-
-    @contextmanager
-    def _checked_prior(self) -> Iterator[None]:
-        with checked_blocks(self._tools.prior, self._check):
-            yield
+        return object_name(
+            asked.name or asked.prompt or asked.mesh_source or Path(record.image_source).stem
+        )
 
     @contextmanager
     def _failing_at(self, stage: Stage) -> Iterator[None]:

@@ -46,7 +46,8 @@ class CloudEncoder(nn.Module):
                 tokens = self.reads[0 if i == 0 else 1](tokens, h)
             tokens = block(tokens)
         out = self.out(self.norm_out(tokens)).float()
-        return out.reshape(len(points), self.spec.num_latents, self.spec.channels).tanh()
+        latent: Tensor = out.reshape(len(points), self.spec.num_latents, self.spec.channels).tanh()
+        return latent
 
 
 class CrossAttention(nn.Module):

@@ -26,6 +26,8 @@ BORDER = {
     "core.estimates",
     "core.experience",
     "core.history",
+    "core.inputs",
+    "core.latent_file",
     "core.mesh",
     "core.painted",
     "core.pixels",
@@ -42,7 +44,9 @@ BORDER = {
 """What both sides of the border import: no torch, no Blender."""
 COMPOSITION = {
     "core.encode",
+    "core.fitting",
     "core.footing",
+    "core.latents",
     "core.meshing",
     "core.models",
     "core.native_pack",

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from maquette.core import memory_ladder, pipeline, resident, variants
+from maquette.core import latents, memory_ladder, pipeline, resident, variants
 from maquette.core.config import GenerationRequest
 from maquette.core.errors import (
     CancelledError,
@@ -203,9 +203,9 @@ def test_a_mesh_that_did_not_fit_is_made_in_smaller_pieces(
 ) -> None:
     expected = _generate(pack, count=2)
     mesh = Failing(variants.mesh_from_field, [None, error])
-    sampled = Failing(variants.sample_latents, [])
+    sampled = Failing(latents.sample_latents, [])
     monkeypatch.setattr(variants, "mesh_from_field", mesh)
-    monkeypatch.setattr(variants, "sample_latents", sampled)
+    monkeypatch.setattr(latents, "sample_latents", sampled)
 
     results = _generate(pack, count=2)
 
@@ -221,7 +221,7 @@ def test_without_a_rung_left_the_error_is_told_and_nothing_kept(
     pack: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     monkeypatch.setattr(variants, "mesh_from_field", Failing(None, [error] * 9))
-    monkeypatch.setattr(variants, "sample_latents", held := Failing(variants.sample_latents, []))
+    monkeypatch.setattr(latents, "sample_latents", held := Failing(latents.sample_latents, []))
     shared: list[weakref.ref[Tensor]] = []
     held.wrapped = _remembering(held.wrapped, shared)
 
@@ -272,8 +272,8 @@ def _on_the_cpu(make: Callable[..., Any]) -> Callable[..., Any]:
 def test_a_batch_that_did_not_fit_is_halved_until_it_does(
     pack: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    sample = Failing(variants.sample_latents, [error])
-    monkeypatch.setattr(variants, "sample_latents", sample)
+    sample = Failing(latents.sample_latents, [error])
+    monkeypatch.setattr(latents, "sample_latents", sample)
 
     results = _generate(pack, count=3)
 
@@ -291,7 +291,7 @@ def test_at_the_bottom_the_cpu_takes_over_and_the_record_says_so(
     pack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = [torch.cuda.OutOfMemoryError("CUDA out of memory.")] * 3
-    monkeypatch.setattr(variants, "sample_latents", Failing(variants.sample_latents, errors))
+    monkeypatch.setattr(latents, "sample_latents", Failing(latents.sample_latents, errors))
 
     results = _generate(pack, count=3)
 
@@ -319,8 +319,8 @@ def test_a_pack_that_did_not_fit_is_opened_elsewhere(
 def test_numbers_out_of_range_in_half_precision_are_made_again_in_full(
     pack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sample = Failing(variants.sample_latents, [NonFiniteError("sampling")])
-    monkeypatch.setattr(variants, "sample_latents", sample)
+    sample = Failing(latents.sample_latents, [NonFiniteError("sampling")])
+    monkeypatch.setattr(latents, "sample_latents", sample)
 
     results = _generate(pack, count=3)
 
@@ -337,8 +337,8 @@ def _on_fp32(pack: Path, monkeypatch: pytest.MonkeyPatch) -> list[GenerationResu
 def test_numbers_out_of_range_in_full_precision_end_the_run(
     pack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sample = Failing(variants.sample_latents, [NonFiniteError("sampling")])
-    monkeypatch.setattr(variants, "sample_latents", sample)
+    sample = Failing(latents.sample_latents, [NonFiniteError("sampling")])
+    monkeypatch.setattr(latents, "sample_latents", sample)
 
     with pytest.raises(NonFiniteError):
         _generate(pack)

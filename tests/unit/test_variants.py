@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from maquette.core import footing, pipeline, preview, resident, variants
+from maquette.core import footing, latents, pipeline, preview, resident, variants
 from maquette.core.config import GenerationRequest, Likeness
 from maquette.core.errors import CancelledError, EmptySurfaceError
 from maquette.core.memory_ladder import Footing, Step
@@ -108,7 +108,7 @@ def test_meshes_are_made_beside_the_sampling_of_the_next_batch(
     """The first mesh waits until the second batch is being sampled, which would be for good."""
     sampling_again = threading.Event()
     calls: list[int] = []
-    sample, make = variants.sample_latents, variants.mesh_from_field
+    sample, make = latents.sample_latents, variants.mesh_from_field
 
     def sampled(*args: Any, **more: Any) -> Any:
         calls.append(threading.get_ident())
@@ -121,7 +121,7 @@ def test_meshes_are_made_beside_the_sampling_of_the_next_batch(
         assert threading.get_ident() not in calls
         return make(*args, **more)
 
-    monkeypatch.setattr(variants, "sample_latents", sampled)
+    monkeypatch.setattr(latents, "sample_latents", sampled)
     monkeypatch.setattr(variants, "mesh_from_field", made)
 
     assert len(list(_run(pack, _request(count=4)))) == 4
