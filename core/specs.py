@@ -127,6 +127,37 @@ class WordEncoderSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SmallClipSpec:
+    """A small CLIP over whole words and small pictures; see `core/conditioning/small_clip.py`."""
+
+    vocabulary_size: int
+    """Tokens in all: padding, unknown, words, end."""
+    text_width: int = 128
+    text_layers: int = 3
+    text_heads: int = 4
+    context_length: int = 32
+    image_size: int = 64
+    """Pixels per side; a multiple of 32."""
+    image_width: int = 16
+    """Channels after the stem; the last stage puts out 32 times as many."""
+    image_blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    image_head_width: int = 64
+    num_tokens: int = 8
+    """Condition tokens of one prompt or picture, S."""
+    token_width: int = 128
+    """Channels of one condition token, E."""
+
+    @property
+    def embedding_width(self) -> int:
+        """Channels of the joint embedding: all condition tokens, one after the other."""
+        return self.num_tokens * self.token_width
+
+    @property
+    def image_heads(self) -> int:
+        return 32 * self.image_width // self.image_head_width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSpec:
     """The way from a coloured point cloud and views of an object to its latent.
 
