@@ -26,6 +26,7 @@ from .config import load_config
 from .finetune_command import add_finetune, run_finetune
 from .memory import describe, estimate
 from .processes import start_processes
+from .stage1_command import add_stage1_views, run_stage1_views
 from .stages import STAGES
 from .values import ConfigError
 
@@ -49,6 +50,9 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.stage == "finetune":
         run_finetune(arguments)
         return
+    if arguments.stage == "stage1-views":
+        run_stage1_views(arguments)
+        return
     config = load_config(arguments.config)
     needed = estimate(arguments.stage, config)
     if arguments.print_memory:
@@ -65,6 +69,7 @@ def _parse() -> argparse.Namespace:
     for name, stage in STAGES.items():
         _add_arguments(stages.add_parser(name, help=stage.__doc__))
     add_finetune(stages.add_parser("finetune", help="teach a pack from one's own assets"))
+    add_stage1_views(stages.add_parser("stage1-views", help="train encoder and decoder on views"))
     for each in stages.choices.values():
         each.add_argument("--run", type=Path, required=True, help="folder of this run")
         each.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")

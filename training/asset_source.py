@@ -45,7 +45,7 @@ class AssetSource:
         self._held_out = config.held_out_views
         self._readers = ThreadPoolExecutor(_READERS)
         views, points = self.library.views(0), self.library.cloud(0)
-        self.num_views, self.size = views.rgba.shape[:2]
+        self.num_views, self.view_size = views.rgba.shape[:2]
         self._require(len(points), folder)
 
     def __len__(self) -> int:
@@ -109,7 +109,7 @@ class AssetSource:
                 raise ConfigError(f"{folder} has {num_points} points: lower num_points")
             return
         sizes = (encoder.num_points, encoder.num_views, encoder.image_size)
-        if sizes != (num_points, self.num_views, self.size):
+        if sizes != (num_points, self.num_views, self.view_size):
             raise ConfigError(
                 f"{folder} must have {sizes[0]} points and {sizes[1]} views of {sizes[2]} pixels"
                 " for this encoder: build it anew, or change [views_encoder]"
@@ -151,11 +151,11 @@ class AssetSource:
         for view, count in zip(views, shares, strict=True):
             rgba = _over_black(self.library.picture(index, view)).view(-1, 4)
             pixels = _draw_pixels(rgba[:, 3], count, config.covered_share, generator)
-            rows = torch.div(pixels, self.size, rounding_mode="floor")
+            rows = torch.div(pixels, self.view_size, rounding_mode="floor")
             axes = torch.from_numpy(cameras.axes[view])
-            columns = pixels % self.size
+            columns = pixels % self.view_size
             directions = pixel_directions(
-                axes.expand(count, 3, 3), columns, rows, self.size, cameras.fov
+                axes.expand(count, 3, 3), columns, rows, self.view_size, cameras.fov
             )
             origins = torch.from_numpy(cameras.origins[view]).expand(count, 3)
             seen = rgba[pixels]
@@ -176,15 +176,16 @@ class AssetSource:
         return torch.cat([points, signed[:, None], colors], dim=1)
 
     def _pictures(self, indices: list[int], views: list[list[int]], size: int) -> Pictures:
-        if self.size % size:
-            raise ConfigError(f"views of {self.size} pixels cannot be shrunk to {size} evenly")
+        if self.view_size % size:
+            raise ConfigError(f"views of {self.view_size} pixels cannot be shrunk to {size} evenly")
         cameras = [self.library.cameras(i) for i in indices]
         rgba = [
             torch.stack([_over_black(self.library.picture(i, v)) for v in chosen])
             for i, chosen in zip(indices, views, strict=True)
         ]
         shrunk = [
-            F.avg_pool2d(each.movedim(-1, 1), self.size // size).movedim(1, -1) for each in rgba
+            F.avg_pool2d(each.movedim(-1, 1), self.view_size // size).movedim(1, -1)
+            for each in rgba
         ]
         pairs = list(zip(cameras, views, strict=True))
         origins = np.stack([each.origins[chosen] for each, chosen in pairs])

@@ -49,7 +49,7 @@ class ShapeSource:
         if isinstance(encoder, EncoderSpec):
             raise ConfigError("generated shapes have no stored views: give [points_encoder]")
         if not config.num_shapes:
-            raise ConfigError("give --dataset, or num_shapes in [source] to generate shapes")
+            raise ConfigError("give --data, or num_shapes in [source] to generate shapes")
         self._seed = seed
         self._num_points = encoder.num_points
         self._config = config

@@ -128,11 +128,12 @@ def train_stage1(
         source: what to train on.
         folder: of the run; phase `nerf` is kept in `stage1_nerf.pt`, and so on.
         device: where.
-        on_phase: called after each phase.
+        on_phase: called before the first phase, with `start`, and after each.
     """
     torch.manual_seed(config.seed)
     model = ViewsAutoEncoder(config).to(device)
     objective = Objective(config, model, source)
+    on_phase("start", model)
     for number, (phase, settings) in enumerate(phases_of(config)):
         run = Run(f"stage1_{phase}", model, settings, folder)
         run.train(_phase_losses(objective, phase, run), config.seed + number)
