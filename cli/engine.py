@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from .. import weights_fetch
-from ..core.config import GenerationRequest, SamplerChanges, SamplerConfig
+from ..core.config import GenerationRequest, KnownLatent, SamplerChanges, SamplerConfig
 from ..core.errors import PackError
 from ..core.mesh import GenerationResult
 from ..weights.state import find_pack
@@ -38,6 +38,16 @@ class Pipeline(Protocol):
         pack_hash: str = "",
     ) -> Iterator[GenerationResult]:
         """Make every variant that a request asks for."""
+
+    def encode_mesh(
+        self,
+        request: GenerationRequest,
+        pack_dir: Path,
+        *,
+        on_progress: Callable[[str, float], None],
+        cancel: threading.Event,
+    ) -> KnownLatent:
+        """Return what the encoder of a pack finds for the mesh of a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +79,47 @@ class Engine:
                 cancel=cancel,
                 pack_hash=self.pack_hash,
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A pack that is there, for its encoder if it has one."""
+
+    pipeline: Pipeline
+    pack_dir: Path
+    pack_hash: str
+    reads_meshes: bool
+
+    def encode(
+        self,
+        request: GenerationRequest,
+        *,
+        on_progress: Callable[[str, float], None],
+        cancel: threading.Event,
+    ) -> KnownLatent:
+        """Return the latent of the mesh of a request."""
+        return self.pipeline.encode_mesh(
+            request, self.pack_dir, on_progress=on_progress, cancel=cancel
+        )
+
+
+def open_reader(pack_id: str, packs_root: Path | None) -> Reader:
+    """Find a pack and look whether it reads meshes; no weights are loaded.
+
+    Raises:
+        WeightsError: the pack is not complete on this machine.
+        GenerationError: its description is damaged.
+        MissingPackageError: torch, or another package of core, is not installed.
+    """
+    root = packs_root or weights_fetch.default_packs_root()
+    pack_dir = weights_fetch.pack_directory(pack_id, root, ("text",))
+    pipeline = load_pipeline()
+    return Reader(
+        pipeline=pipeline,
+        pack_dir=pack_dir,
+        pack_hash=weights_fetch.pack_hash(pack_dir, "text"),
+        reads_meshes=pipeline.describe_pack(pack_dir).reads_meshes,
+    )
 
 
 def _label(stage: str, index: int, requests: tuple[GenerationRequest, ...]) -> str:

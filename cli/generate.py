@@ -17,6 +17,7 @@ from ..core.config import (
     SurfaceConfig,
 )
 from ..core.images import read_reference_image
+from ..core.latent_file import LatentFile
 from ..core.reference import prepare_reference_image
 from ..engine import memory
 from . import blend_export
@@ -24,6 +25,7 @@ from .destination import Destination, find_destination, require_writable
 from .engine import Engine, open_engine
 from .errors import EXPECTED, ExitCode, UsageError
 from .interrupt import cancel_on_interrupt, raise_if_interrupted
+from .latents import beginning, read_latent_of
 from .output import Console
 from .save import save_result
 from .saved import Saved
@@ -50,8 +52,11 @@ def _run(
     arguments: argparse.Namespace, console: Console, cancel: threading.Event
 ) -> Iterator[Saved]:
     image, image_warnings = _read_image(arguments)
-    requests = _build_requests(arguments, image)
+    latent = read_latent_of(arguments)
+    requests = _build_requests(arguments, image, latent)
     destination, engine = _prepare(arguments, len(requests) * arguments.count)
+    if latent is not None and latent.pack_hash != engine.pack_hash:
+        console.warn(f"the {latent.pack} pack has changed since this latent was made")
     raise_if_interrupted(cancel)
     for warning in image_warnings:
         console.warn(warning)
@@ -71,7 +76,7 @@ def _run(
 
 def _read_image(arguments: argparse.Namespace) -> tuple[ReferenceImage | None, tuple[str, ...]]:
     if arguments.image is None:
-        if not arguments.prompts:
+        if not arguments.prompts and arguments.latent is None:
             raise UsageError("say what to make: maquette generate 'a red chair', or use --image")
         if len(arguments.prompts) > MAX_PROMPTS:
             raise UsageError(f"give at most {MAX_PROMPTS} prompts, got {len(arguments.prompts)}")
@@ -86,7 +91,7 @@ def _read_image(arguments: argparse.Namespace) -> tuple[ReferenceImage | None, t
 
 
 def _build_requests(
-    arguments: argparse.Namespace, image: ReferenceImage | None
+    arguments: argparse.Namespace, image: ReferenceImage | None, latent: LatentFile | None
 ) -> tuple[GenerationRequest, ...]:
     """Check every setting now, before a pack is looked for or a file is touched."""
     if arguments.texture_size == 0 and (arguments.normal_map or arguments.occlusion_map):
@@ -97,6 +102,7 @@ def _build_requests(
         GenerationRequest(
             prompt=prompt,
             image=image,
+            **beginning(arguments, latent),
             pack=arguments.pack,
             seed=arguments.seed,
             count=arguments.count,

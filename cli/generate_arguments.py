@@ -39,6 +39,16 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="a picture of the object (needs --pack shap-e)"
     )
+    parser.add_argument(
+        "--latent", type=Path, metavar="LATENT", help="from maquette encode: rebuild its mesh"
+    )
+    parser.add_argument(
+        "--strength",
+        type=number,
+        metavar="X",
+        help="with --latent, make others like it: near 0 the same, 1 unlike it (default with a"
+        " prompt or --count: 0.75)",
+    )
     _add_file_arguments(parser)
     _add_mesh_arguments(parser)
     _add_surface_arguments(parser)

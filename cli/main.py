@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..core.version import VERSION
-from . import check, dataset, demo, doctor, evaluate, generate_arguments, weights
+from . import check, dataset, demo, doctor, encode, evaluate, generate_arguments, weights
 from .blend_export import end_process
 from .errors import EXIT_CODES_HELP, ExitCode, InterruptedByUserError
 from .output import Console, prepare_streams
@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         dest="command", required=True, metavar="COMMAND", parser_class=Parser
     )
     generate_arguments.add_parser(subparsers)
+    encode.add_parser(subparsers)
     weights.add_parser(subparsers).set_defaults(run=weights.run)
     check.add_parser(subparsers)
     doctor.add_parser(subparsers)

@@ -47,4 +47,5 @@ def _save_as(stem: str, result: GenerationResult, destination: Destination) -> t
 
 
 def _stem(record: GenerationRecord) -> str:
-    return file_stem(record.prompt or Path(record.image_source).stem)
+    source = record.image_source or str(record.settings.get("mesh_source", ""))
+    return file_stem(record.prompt or Path(source).stem)

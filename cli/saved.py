@@ -31,6 +31,7 @@ class Saved:
         return {
             "prompt": record.prompt,
             "image": record.image_source,
+            "mesh": record.settings.get("mesh_source", ""),
             "seed": record.seed,
             "files": [str(path) for path in self.files],
             "triangles": len(mesh.faces),

@@ -145,7 +145,7 @@ def require_readable(surface: Surface, source: str) -> None:
     _, axes = np.linalg.eigh(points.T @ points)
     extents = np.ptp(points @ axes, axis=0)
     if extents.min() < MIN_THICKNESS * extents.max():
-        raise MeshInputError(source, "it is flat: give it some thickness")
+        raise MeshInputError(source, "it is flat")
 
 
 @dataclass(frozen=True, slots=True)

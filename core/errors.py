@@ -49,7 +49,7 @@ class MeshInputError(InvalidRequestError):
     """A mesh cannot be read by any encoder."""
 
     def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"cannot read mesh {source}: {reason}")
+        super().__init__(f"cannot read mesh {source}, {reason}: choose one with faces and depth")
         self.source = source
         self.reason = reason
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from .checkpoint.pack_layout import read_layout
-from .config import GenerationRequest, Likeness, SamplerConfig, SurfaceConfig
+from .config import GenerationRequest, KnownLatent, Likeness, SamplerConfig, SurfaceConfig
 from .device import limit_threads, translate_memory_errors
-from .errors import DeviceMemoryError, NonFiniteError
+from .errors import DeviceMemoryError, InvalidRequestError, NonFiniteError
 from .footing import first_footing
 from .latents import Kept, LatentSource, Read, Sampled, require_shape
 from .memory_ladder import Footing, forget, step_down
@@ -114,6 +114,28 @@ def generate(
     yield from job.run(first.footing)
 
 
+def encode_mesh(
+    request: GenerationRequest,
+    pack_dir: Path,
+    *,
+    on_progress: OnProgress,
+    cancel: threading.Event,
+) -> KnownLatent:
+    """Return what the encoder of a pack finds for the mesh of a request, and make nothing of it.
+
+    Arguments are those of `generate`.
+
+    Raises:
+        PackError: the pack has no encoder.
+        GenerationError: see `core.errors`.
+    """
+    if request.mesh is None:
+        raise InvalidRequestError("there is no mesh to encode: give one")
+    limit_threads(request.reserved_cores)
+    job = _Job(request, pack_dir, on_progress, cancel, "", None)
+    return job.encode(first_footing(request, pack_dir).footing)
+
+
 def has_models() -> bool:
     """Tell whether a pack is kept in memory; returns at once."""
     return _resident.is_open
@@ -200,16 +222,31 @@ class _Job:
             try:
                 yield from self._attempt(footing)
             except (DeviceMemoryError, NonFiniteError) as error:
-                step = step_down(footing, error, self._progress.failed)
-                if step is None:
-                    forget(error)
-                    raise
-                logger.warning("%s (at %s)", step.note, self._progress.failed)
-                footing = step.footing
-                self.note(step.note)
-                if isinstance(error, NonFiniteError):
-                    self._progress.latents.clear()
-                forget(error)
+                footing = self._stepped_down(footing, error)
+
+    def encode(self, footing: Footing) -> KnownLatent:
+        """Return the latent of the request's mesh."""
+        while True:
+            self._progress.failed = "load"
+            try:
+                with translate_memory_errors(footing.device, required_bytes=REQUIRED_BYTES):
+                    tools = self._prepare(footing)
+                    (latent,) = Variants(tools, self._progress).latents()
+                return KnownLatent(values=latent, source=self._request.mesh_source)
+            except (DeviceMemoryError, NonFiniteError) as error:
+                footing = self._stepped_down(footing, error)
+
+    def _stepped_down(self, footing: Footing, error: DeviceMemoryError | NonFiniteError) -> Footing:
+        step = step_down(footing, error, self._progress.failed)
+        if step is None:
+            forget(error)
+            raise error
+        logger.warning("%s (at %s)", step.note, self._progress.failed)
+        self.note(step.note)
+        if isinstance(error, NonFiniteError):
+            self._progress.latents.clear()
+        forget(error)
+        return step.footing
 
     def _attempt(self, footing: Footing) -> Iterator[GenerationResult]:
         self._progress.failed = "load"

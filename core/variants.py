@@ -77,6 +77,12 @@ class Variants:
         is_overlapped = self._tools.footing.device.type != "cpu" and len(groups) > 1
         yield from self._overlapped(groups) if is_overlapped else self._in_turn(groups)
 
+    def latents(self) -> list[NDArray[np.float16]]:
+        """Return the latents of all variants as they are kept, [L, C] each; no mesh is made."""
+        numbers = range(self._tools.request.count)
+        self._sample(numbers)
+        return [self._progress.latents[index].half().numpy() for index in numbers]
+
     def _in_turn(self, groups: Sequence[range]) -> Iterator[GenerationResult]:
         for group in groups:
             self._sample(group)
@@ -221,7 +227,7 @@ class Variants:
     def _name(self, record: GenerationRecord) -> str:
         asked = self._tools.request
         return object_name(
-            asked.name or asked.prompt or asked.mesh_source or Path(record.image_source).stem
+            asked.name or asked.prompt or Path(record.image_source or asked.mesh_source).stem
         )
 
     @contextmanager

@@ -71,6 +71,16 @@ def _for_generation(error: errors.GenerationError) -> str:
                 file=_clip(_file(error.source), 20),
                 reason=_clip(rpt_(error.reason), 35),
             )
+        case errors.MeshInputError():
+            return _say(
+                rpt_("Cannot rebuild {mesh}, {reason}: choose one with faces and depth"),
+                mesh=_clip(error.source, 20),
+                reason=_clip(rpt_(error.reason), 24),
+            )
+        case errors.LatentFileError():
+            return _say(
+                rpt_("Cannot use latent {file}: encode its mesh again"), file=_file(error.path)
+            )
         case errors.PromptListError():
             return prompt_words.of_list(error)
         case errors.UnknownPromptError():

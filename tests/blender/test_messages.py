@@ -18,6 +18,8 @@ PATH = Path("/home/artist/a very long folder name/and another one") / (LONG.repl
 EXAMPLES = [
     errors.InvalidRequestError(f"seed must be a whole number from 0 to 9, got {LONG!r}"),
     errors.ImageInputError(str(PATH), LONG),
+    errors.LatentFileError(PATH, LONG),
+    errors.MeshInputError(LONG, "its faces have no area"),
     errors.PromptListError(str(PATH), (errors.LineFault(1000, "unknown preset", LONG),)),
     errors.UnknownPromptError(LONG, ((LONG, LONG), (LONG, None))),
     errors.CheckpointError(PATH, LONG),

@@ -193,6 +193,7 @@ def test_json_is_one_object_with_everything(maquette):
     assert result == {
         "prompt": "a cat",
         "image": "",
+        "mesh": "",
         "seed": 4,
         "files": [str(maquette.folder / "a-cat.blend")],
         "triangles": 4,

@@ -25,6 +25,8 @@ CODES = {
     core_errors.NonFiniteError: 1,
     core_errors.InvalidRequestError: 2,
     core_errors.ImageInputError: 2,
+    core_errors.LatentFileError: 2,
+    core_errors.MeshInputError: 2,
     core_errors.UnknownPromptError: 2,
     core_errors.PromptListError: 2,
     core_errors.PackError: 3,
