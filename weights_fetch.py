@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from .weights.disk import (
     LOCK_NAME,
+    PACK_JSON,
     RECEIPT_NAME,
     FileRecord,
     Meter,
@@ -53,12 +54,14 @@ from .weights.errors import (
 )
 from .weights.hub import HubFile, locate
 from .weights.importing import import_pack
+from .weights.own import find_own_packs
 from .weights.rate import TransferRate
 from .weights.state import (
     PackState,
     bundled_packs_root,
     chosen_parts,
     component_state,
+    components_on_disk,
     default_packs_root,
     file_status,
     find_pack,
@@ -96,6 +99,7 @@ __all__ = [
     "delete_pack",
     "describe_bytes",
     "fetch_pack",
+    "find_own_packs",
     "import_pack",
     "pack_directory",
     "pack_hash",
@@ -141,7 +145,7 @@ def fetch_pack(
     state = pack_state(pack_id, packs_root, parts)
     if state.status == "ready":
         return state
-    if info.bundled:
+    if info.lists_itself:
         raise_unless_ready(info, state)
     folder = pack_folder(info, packs_root)
     wanted = _files_to_fetch(info, parts, folder)
@@ -247,11 +251,22 @@ def delete_pack(pack_id: str, packs_root: Path | None) -> int:
 
 def _files_of(info: PackInfo, folder: Path) -> Iterator[Path]:
     yield folder / RECEIPT_NAME
+    if info.own:
+        yield from _own_files_of(info, folder)
     for component in info.components:
         for file in (file for files in component.variants for file in files):
             target = folder / file.path
             yield target
             yield from target.parent.glob(f"{target.name}.*.part")
+
+
+def _own_files_of(info: PackInfo, folder: Path) -> tuple[Path, ...]:
+    """Return the description and what it lists, read before any of it is deleted."""
+    try:
+        files = [file for each in components_on_disk(info, folder) for file in each.files]
+    except WeightsDamagedError:
+        files = []
+    return (*(folder / file.path for file in files), folder / PACK_JSON)
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -7,7 +7,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from .. import weights_fetch
 from ..core.version import VERSION
 from . import check, dataset, demo, doctor, encode, evaluate, generate_arguments, weights
 from .blend_export import end_process
@@ -57,6 +59,8 @@ def run_command(words: Sequence[str]) -> int:
     # Known before parsing, since the arguments themselves may be what is wrong.
     console = Console(json_mode="--json" in words, quiet="--quiet" in words)
     try:
+        # Packs that the user made are among those that can be chosen.
+        weights_fetch.find_own_packs(_packs_root(words))
         arguments = build_parser().parse_args(words)
         code = int(arguments.run(arguments, console))
     except KeyboardInterrupt:
@@ -67,6 +71,16 @@ def run_command(words: Sequence[str]) -> int:
         code = console.report(error)
     _forget_unwritten_output()
     return code
+
+
+def _packs_root(words: Sequence[str]) -> Path:
+    """Return the packs folder that the arguments name, before they are parsed, or the usual one."""
+    chosen = weights_fetch.default_packs_root()
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        flag, _, value = word.partition("=")
+        if flag in ("--packs-dir", "--packs-folder"):
+            chosen = Path(value or following)
+    return chosen
 
 
 def _forget_unwritten_output() -> None:

@@ -75,8 +75,9 @@ def import_pack(
         FetchCancelledError: `cancel` was set.
     """
     info = find_pack(pack_id)
-    if info.bundled:
-        raise ImportFolderError(source_folder, f"pack {pack_id!r} comes with Maquette")
+    if info.lists_itself:
+        how = "comes with Maquette" if info.bundled else "is a folder to copy as it is"
+        raise ImportFolderError(source_folder, f"pack {pack_id!r} {how}")
     if not source_folder.is_dir():
         raise ImportFolderError(source_folder, "there is no such folder")
     folder = pack_folder(info, packs_root)

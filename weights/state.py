@@ -108,8 +108,8 @@ def pack_folder(info: PackInfo, packs_root: Path | None) -> Path:
 
 
 def components_on_disk(info: PackInfo, pack_dir: Path) -> tuple[PackComponent, ...]:
-    """List the pack's components, those of a bundled pack from its own `pack.json`."""
-    if not info.bundled:
+    """List the pack's components, where it lists itself from its own `pack.json`."""
+    if not info.lists_itself:
         return info.components
     files = (MANIFEST, *bundled_files(pack_dir))
     return (PackComponent(folder="", parts=info.parts, files=files),)
@@ -186,6 +186,8 @@ def pack_state(
     missing = tuple(path for state in wanted for path in state.missing)
     damaged = tuple(path for state in wanted for path in state.damaged)
     size = _bytes_under(folder)
+    if ready and info.base and (lacking := _lacking_base(info, packs_root, ready)):
+        ready, missing = (), (lacking,)
     return PackState(
         pack_id=pack_id,
         folder=folder,
@@ -196,6 +198,14 @@ def pack_state(
         bytes_on_disk=size,
         message=_message(parts, ready, missing, damaged, size),
     )
+
+
+def _lacking_base(info: PackInfo, packs_root: Path | None, parts: tuple[str, ...]) -> str:
+    """Name the pack that an own one stands on, if that is not ready."""
+    base = PACKS.get(info.base)
+    wanted = tuple(part for part in parts if base is not None and part in base.parts)
+    is_ready = bool(wanted) and pack_state(info.base, packs_root, wanted).status == "ready"
+    return "" if is_ready else f"the {info.base} pack, which it stands on"
 
 
 def _status(
@@ -259,11 +269,11 @@ def pack_directory(
 
 def raise_unless_ready(info: PackInfo, state: PackState) -> None:
     """Raise the error that says what is wrong with a pack, if something is."""
-    advice = (
-        "install Maquette again"
-        if info.bundled
-        else "fetch the pack again or import its files from a folder"
-    )
+    advice = "fetch the pack again or import its files from a folder"
+    if info.lists_itself:
+        advice = "install Maquette again" if info.bundled else "copy the pack there again"
+    if info.own and state.missing and info.base in state.missing[0]:
+        advice = "fetch that pack"
     if state.damaged:
         raise WeightsDamagedError(info.id, state.damaged, state.message, advice)
     if state.missing:

@@ -102,9 +102,18 @@ class PackInfo:
     summary: str
     parts: tuple[str, ...]
     components: tuple[PackComponent, ...] = ()
-    """Empty for a bundled pack, whose own `pack.json` lists its files."""
+    """Empty for a pack whose own `pack.json` lists its files."""
     bundled: bool = False
     """Part of the extension: nothing to fetch, and never in the user's packs folder."""
+    own: bool = False
+    """Made by the user: nothing to fetch, and its own `pack.json` lists its files; see `own`."""
+    base: str = ""
+    """Id of the pack that an own one stands on, if it does."""
+
+    @property
+    def lists_itself(self) -> bool:
+        """Whether the pack's own `pack.json` says which files it has."""
+        return self.bundled or self.own
 
     def components_of(self, parts: tuple[str, ...]) -> tuple[PackComponent, ...]:
         """The components that any of these parts needs, in the table's order."""
