@@ -85,7 +85,7 @@ class AssetLibrary:
 
     def picture(self, index: int, view: int) -> NDArray[np.uint8]:
         """Return one view, sRGB with straight alpha, [H, W, 4]."""
-        return self._kept(index, f"view{view:02d}.png", _pixels)
+        return cast(NDArray[np.uint8], self._kept(index, f"view{view:02d}.png", _pixels))
 
     def depth(self, index: int, view: int) -> _Array:
         """Return depth along a view's axis, infinite where it is not known, [H, W]."""

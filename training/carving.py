@@ -24,7 +24,7 @@ _TIE = 1e-3
 def nearest_points(points: Tensor, cloud: Tensor) -> tuple[Tensor, Tensor]:
     """Return the distance to the nearest point of a cloud [N, 6], [P], and its colour, [P, 3]."""
     distances, colors = [], []
-    for part in points.split(_POINTS_AT_ONCE):
+    for part in torch.split(points, _POINTS_AT_ONCE):
         distance, nearest = torch.cdist(part, cloud[:, :3]).min(dim=1)
         distances.append(distance)
         colors.append(cloud[nearest, 3:])

@@ -114,7 +114,8 @@ def _portions(drawn: Tensor, counts: Tensor) -> list[Tensor]:
         return []
     before = counts[drawn].cumsum(0) - counts[drawn]
     group = torch.div(before, _PIXELS_AT_ONCE, rounding_mode="floor")
-    return list(drawn.split(torch.unique_consecutive(group, return_counts=True)[1].tolist()))
+    sizes = torch.unique_consecutive(group, return_counts=True)[1].tolist()
+    return list(torch.split(drawn, sizes))
 
 
 def _keep_nearest(

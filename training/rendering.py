@@ -101,7 +101,7 @@ def nerf_pictures(
         directions = pixel_directions(spread, columns, rows, size, cameras.fov)
         parts = [
             _fine(render_rays(field, origin.expand_as(part), part, sampling, draw))
-            for part in directions.split(config.rays_at_once or 4096)
+            for part in torch.split(directions, config.rays_at_once or 4096)
         ]
         pictures.append(torch.cat(parts).view(size, size, 4))
     return torch.stack(pictures)

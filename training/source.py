@@ -64,8 +64,8 @@ class Pictures(NamedTuple):
 
     def to(self, device: torch.device) -> Pictures:
         """Return the same on a device."""
-        tensors = (each.to(device) for each in (self.rgba, self.origins, self.axes))
-        return Pictures(*tensors, self.fov)
+        rgba, origins, axes = (each.to(device) for each in (self.rgba, self.origins, self.axes))
+        return Pictures(rgba, origins, axes, self.fov)
 
 
 class StfTargets(NamedTuple):
@@ -127,8 +127,9 @@ def pixel_directions(axes: Tensor, columns: Tensor, rows: Tensor, size: int, fov
     slope = torch.tan(torch.tensor(fov / 2, dtype=axes.dtype))
     across, down = (((2 * each.to(axes) + 1) / size - 1) * slope for each in (columns, rows))
     x, y, z = axes.unbind(-2)
-    directions = z + x * across[..., None] + y * down[..., None]
-    return directions / directions.norm(dim=-1, keepdim=True)
+    directions: Tensor = z + x * across[..., None] + y * down[..., None]
+    directions = directions / directions.norm(dim=-1, keepdim=True)
+    return directions
 
 
 def _views_to(views: ViewTensors, device: torch.device) -> ViewTensors:

@@ -78,7 +78,7 @@ def encode_assets(model: ViewsAutoEncoder, source: Stage1Source, seed: int) -> T
     device = next(model.parameters()).device
     model.eval()
     latents = []
-    for index in torch.arange(len(source)).split(1):
+    for index in torch.split(torch.arange(len(source)), 1):
         generator = torch.Generator().manual_seed(seed)
         inputs = source.inputs(index, generator).to(device)
         latents.append(model.encode(inputs, generator).half().cpu())
