@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .beside import beside
 from .config import GenerationRequest
 from .geometry.hull import box_around, convex_hull
 from .geometry.levels import Level, coarser_levels, finest_level
@@ -24,7 +25,7 @@ from .texture.color import srgb_to_linear
 from .texture.shading import corner_normals
 from .texture.unwrap import Unwrapping, unwrap
 
-_COLOR_CHUNK = 65536
+_COLOR_CHUNK = 8192
 
 _FAR_FROM_FINE = 5.0
 """Times fewer triangles from which on texels look for the surface of the field: before, the
@@ -111,13 +112,13 @@ class _Finisher:
         """Return the mesh with its colours and its texture."""
         self._check()
         surface = self._surface
-        with self._stage("colours"):
-            normals = self._normals(surface.vertices, surface.faces, self._has_field_normals)
-            if half := surface.num_half:
-                normals = mirror_normals(surface.vertices[:half], normals[:half])
-            colors = self._colors(surface.vertices)
+        with beside(self._look_at_field) as seen:
+            if self._request.texture_size:
+                self._unwrap()
+            with self._stage("colours"):
+                normals, colors, band = seen()
         if self._request.texture_size:
-            self._paint(normals)
+            self._paint(normals, band)
         return MeshData(
             vertices=self._placed,
             faces=surface.faces,
@@ -127,6 +128,16 @@ class _Finisher:
             shading=self._asked.shading,
             has_field_normals=self._has_field_normals,
         )
+
+    def _look_at_field(
+        self,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], SurfaceBand | None]:
+        """Return normals and colours of the vertices, and what the texture will look up."""
+        surface = self._surface
+        normals = self._normals(surface.vertices, surface.faces, self._has_field_normals)
+        if half := surface.num_half:
+            normals = mirror_normals(surface.vertices[:half], normals[:half])
+        return normals, self._colors(surface.vertices), self._band()
 
     @property
     def _has_field_normals(self) -> bool:
@@ -161,21 +172,24 @@ class _Finisher:
             colors[part] = self._surface.field.color(points).cpu().numpy()
         return srgb_to_linear(colors)
 
-    def _paint(self, normals: NDArray[np.float32]) -> None:
-        """Unwrap the mesh and bake its texture."""
+    def _unwrap(self) -> None:
         surface, size = self._surface, self._request.texture_size
         with self._stage("unwrap"):
             self._report("Unwrapping", 0.5)
             self._islands = unwrap(surface.vertices, surface.faces, size, check=self._check)
+
+    def _paint(self, normals: NDArray[np.float32], band: SurfaceBand | None) -> None:
+        """Bake the texture of the mesh, which is unwrapped."""
+        assert self._islands is not None
+        surface = self._surface
         length = 0.35 if self._asked.num_lods else 0.4
         with self._stage("texture"):
-            band = self._band()
             self._texture = bake_texture(
                 surface.field.color,
                 surface.vertices,
                 surface.faces,
                 self._islands,
-                size,
+                self._request.texture_size,
                 device=self._device,
                 project=band.project if band else None,
                 maps=self._maps(normals, band),
@@ -187,13 +201,16 @@ class _Finisher:
 
     def _band(self) -> SurfaceBand | None:
         """Return the field around its surface, if anything is going to look there."""
-        if not (self._asked.normal_map or self._surface.reduction > _FAR_FROM_FINE):
+        is_far = self._surface.reduction > _FAR_FROM_FINE
+        if not self._request.texture_size or not (self._asked.normal_map or is_far):
             return None
         return sample_band(
             self._surface.field.signed_distance,
             self._surface.fine_vertices,
             self._request.resolution,
             device=self._device,
+            is_far=is_far,
+            known=self._surface.grid,
             check=self._check,
         )
 
@@ -222,6 +239,7 @@ class _Finisher:
                 self._surface.faces,
                 islands.islands if islands else None,
                 islands.corner_uvs if islands else None,
+                self._surface.num_half,
             )
             levels, note = coarser_levels(finest, self._asked.num_lods, check=self._check)
             if note:
@@ -234,10 +252,13 @@ class _Finisher:
             texture = replace(self._texture, corner_uvs=uvs)
         # Smooth levels all show the field's normals, so that they fit the one normal map.
         is_smooth = self._asked.shading == "smooth"
+        normals = self._normals(level.vertices, level.faces, is_smooth)
+        if half := level.num_half:
+            normals = mirror_normals(level.vertices[:half], normals[:half])
         return MeshData(
             vertices=self._placement.to_metres(level.vertices),
             faces=level.faces,
-            normals=self._normals(level.vertices, level.faces, is_smooth),
+            normals=normals,
             vertex_colors=self._colors(level.vertices),
             texture=texture,
             shading=self._asked.shading,

@@ -5,6 +5,9 @@ Every island of the texture is the surface seen from one direction, so that a pl
 affine function of the position in space. Coarser meshes take it from there: as edges collapse
 within islands and along their borders only, each face of a level lies where the texture was
 painted for it, whatever became of its corners.
+
+Levels of a symmetric mesh are symmetric: one half is made coarser, held by the islands of both, and
+mirrored.
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..interrupt import Check, ignore
-from .collapse import Groups, collapse_groups
+from .collapse import collapse_groups
+from .collapse_state import Groups
 from .health import inspect_mesh
 from .simplify import simplify
+from .symmetry import mirror_half
 
 _WORTH_IT = 0.75
 """Share of the triangles of the level before that a level may have; 0.5 is what is asked for."""
@@ -32,6 +37,9 @@ class Level:
     islands: NDArray[np.int32] | None = None  # of each face, [F]
     maps: NDArray[np.float64] | None = None
     """From positions (x, y, z, 1) to UVs, for each island, [N, 4, 2]."""
+    num_half: int = 0
+    """How many of the vertices are those of the half that was mirrored, see `mirror_half`; 0 if
+    none was."""
 
     @property
     def corner_uvs(self) -> NDArray[np.float32] | None:
@@ -50,6 +58,7 @@ def finest_level(
     faces: NDArray[np.int32],
     islands: NDArray[np.int32] | None,
     corner_uvs: NDArray[np.float32] | None,
+    num_half: int = 0,
 ) -> Level:
     """Return a mesh as the level that others are made from.
 
@@ -58,8 +67,9 @@ def finest_level(
         faces: counter-clockwise seen from outside, closed, [F, 3].
         islands: of each face, each laid flat along one direction, [F]; None without texture.
         corner_uvs: UV of each face corner, [F, 3, 2]; None without texture.
+        num_half: of a mesh from `mirror_half`, the vertices of its half; 0 for any other.
     """
-    level = Level(vertices=vertices, faces=faces)
+    level = Level(vertices=vertices, faces=faces, num_half=num_half)
     if islands is None or corner_uvs is None:
         return level
     return replace(level, islands=islands, maps=_fit_maps(vertices[faces], islands, corner_uvs))
@@ -92,17 +102,44 @@ def coarser_levels(
 
 
 def _halved(level: Level, num_faces: int, check: Check) -> Level:
-    if level.islands is None or level.maps is None:
+    """Return a level with so many faces, or the level itself where that is not to be had."""
+    made = (
+        _mirrored(level, num_faces, check) if level.num_half else _reduced(level, num_faces, check)
+    )
+    check()
+    # Rounding can make a face flat: then it is left at what there is.
+    return made if inspect_mesh(made.vertices, made.faces).is_sound else level
+
+
+def _reduced(level: Level, num_faces: int, check: Check) -> Level:
+    if level.islands is None:
         made = simplify(level.vertices, level.faces, num_faces, check=check)
         return Level(vertices=made.vertices, faces=made.faces)
-    groups = Groups(level.islands.astype(np.int64), _directions(level))
+    groups = Groups(level.islands.astype(np.int64), _directions(level)[:, None])
     vertices, faces, islands = collapse_groups(
         level.vertices, level.faces, groups, num_faces, check=check
     )
-    check()
-    if not inspect_mesh(vertices, faces).is_sound:
-        return level  # Rounding made a face flat: leave it at what there is.
     return replace(level, vertices=vertices, faces=faces, islands=islands.astype(np.int32))
+
+
+def _mirrored(level: Level, num_faces: int, check: Check) -> Level:
+    """Do the same to one half; the other follows, on islands of its own."""
+    half = level.vertices[: level.num_half], level.faces[: len(level.faces) // 2]
+    if level.islands is None:
+        made = simplify(*half, num_faces // 2, check=check)
+        vertices, faces = mirror_half(made.vertices, made.faces)
+        return Level(vertices=vertices, faces=faces, num_half=len(made.vertices))
+    # A face stays on its island, and its image on the one that that lies on.
+    pairs, groups = np.unique(level.islands.reshape(2, -1), axis=1, return_inverse=True)
+    own, image = _directions(level)[pairs]
+    directions = np.stack([own, image * (-1.0, 1.0, 1.0)], axis=1)
+    vertices, faces, groups = collapse_groups(
+        *half, Groups(groups.reshape(-1), directions), num_faces // 2, check=check
+    )
+    num_half = len(vertices)
+    vertices, faces = mirror_half(vertices, faces)
+    islands = pairs[:, groups].reshape(-1)
+    return replace(level, vertices=vertices, faces=faces, islands=islands, num_half=num_half)
 
 
 def _directions(level: Level) -> NDArray[np.float64]:

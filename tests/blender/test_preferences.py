@@ -198,7 +198,7 @@ def test_shortcuts_are_drawn_in_blenders_own_way(monkeypatch):
     recorder = Recorder()
 
     panel.MaquettePreferences.draw(
-        SimpleNamespace(layout=recorder, bl_rna=preferences().bl_rna), bpy.context
+        SimpleNamespace(layout=recorder, bl_rna=preferences().bl_rna, precision="AUTO"), bpy.context
     )
 
     assert len(heard) == 1

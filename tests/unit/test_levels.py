@@ -9,10 +9,12 @@ import torch
 from maquette.core.errors import CancelledError
 from maquette.core.geometry.health import inspect_mesh
 from maquette.core.geometry.levels import Level, coarser_levels, finest_level
+from maquette.core.geometry.symmetry import cut_half, larger_side, mirror_half
 from maquette.core.mesh import TextureData
 from maquette.core.texture.bake import bake_texture
 from maquette.core.texture.unwrap import Unwrapping, unwrap
-from maquette.tests.analytic_fields import CPU, face_areas, shape_mesh
+from maquette.tests.analytic_fields import CPU, canonical, face_areas, shape_mesh
+from maquette.tests.unit.test_symmetry import mirrored_faces
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -134,3 +136,39 @@ def test_making_levels_stops_when_asked() -> None:
 
     with pytest.raises(CancelledError):
         coarser_levels(finest, 4, check=check)
+
+
+def symmetric_and_textured(name: str) -> tuple[Level, TextureData]:
+    mesh = shape_mesh(name)
+    half = cut_half(*mesh, 48, larger_side(*mesh))
+    vertices, faces = mirror_half(*half)
+    islands = unwrap(vertices, faces, SIZE)
+    texture = bake_texture(waves, vertices, faces, islands, SIZE, device=CPU)
+    level = finest_level(vertices, faces, islands.islands, islands.corner_uvs, len(half[0]))
+    return level, texture
+
+
+@pytest.mark.parametrize("name", ["lumpy", "ring", "ripples"])
+def test_levels_of_a_symmetric_mesh_are_their_own_mirror_images(name: str) -> None:
+    finest, texture = symmetric_and_textured(name)
+
+    levels, note = coarser_levels(finest, 2)
+
+    assert note == "" and len(levels) == 2
+    for number, level in enumerate(levels, 1):
+        assert inspect_mesh(level.vertices, level.faces).is_sound
+        assert len(finest.faces) / 2**number - 4 < len(level.faces) <= len(finest.faces) / 2**number
+        assert mirrored_faces(level.vertices, level.faces) == canonical(level.faces)
+        # Both halves lie where the texture was painted for them.
+        assert np.median(color_errors(level, texture)) < 0.02
+
+
+def test_without_a_texture_they_are_so_too() -> None:
+    finest, _ = symmetric_and_textured("lumpy")
+    bare = finest_level(finest.vertices, finest.faces, None, None, finest.num_half)
+
+    (level,), note = coarser_levels(bare, 1)
+
+    assert note == "" and level.corner_uvs is None
+    assert inspect_mesh(level.vertices, level.faces).is_sound
+    assert mirrored_faces(level.vertices, level.faces) == canonical(level.faces)
