@@ -19,6 +19,8 @@ from .errors import CheckpointError, GenerationError
 from .specs import CloudEncoderSpec, DecoderSpec, FitSpec, PriorSpec, WordEncoderSpec
 
 FORMAT = 1
+PUBLISHED_ENCODER = "transmitter.pt"
+"""The only file of OpenAI's that holds the encoder; the hub's repositories have none."""
 
 _Spec = TypeVar(
     "_Spec",
@@ -99,6 +101,21 @@ def _spec(kind: type[_Spec], values: dict[str, Any]) -> _Spec:
     if unknown := sorted(set(values) - known):
         raise KeyError(f"{kind.__name__} does not know {unknown[0]}")
     return kind(**values)
+
+
+def reads_meshes(folder: Path) -> bool:
+    """Tell whether the pack in a folder has an encoder; no weights are read.
+
+    Raises:
+        CheckpointError: its description is damaged.
+    """
+    if derived := read_derived(folder):
+        return reads_meshes(derived.base)
+    if (folder / PACK_FILE).is_file():
+        return read_manifest(folder).encoder is not None
+    parents = (folder, folder / "text", folder / "image")
+    homes = (folder, *(parent / "shap_e_renderer" for parent in parents))
+    return any((home / PUBLISHED_ENCODER).is_file() for home in homes)
 
 
 def _optional(kind: type[_Spec], values: dict[str, Any] | None) -> _Spec | None:
