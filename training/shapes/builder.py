@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put primitives together to a shape, then centre it and scale it to the cube.
+"""Put primitives together to an object.
 
 Z is up and the front faces -Y. Builders work in any unit they like: `finish` scales the result so
 that the longest half extent of its bounding box is `HALF_EXTENT`.
@@ -14,12 +14,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .attributes import ShapeAttributes
-from .placement import Vector, frame_along, frame_from_degrees, half_extents, inflate_thin
+from .pieces import (
+    CARVED_ROLE,
+    CUTTER_ROLE,
+    HALF_EXTENT,
+    MIN_RADIUS,
+    SOLID_ROLE,
+    Pieces,
+    Shape,
+    finished,
+    settle,
+)
+from .placement import Vector, frame_along, frame_from_degrees
 from .primitives import NUM_PARAMS, Solid
 
-HALF_EXTENT = 0.85
-MIN_RADIUS = 0.03
-SOLID_ROLE, CARVED_ROLE, CUTTER_ROLE = 0, 1, 2
+__all__ = [
+    "CARVED_ROLE",
+    "CUTTER_ROLE",
+    "HALF_EXTENT",
+    "MIN_RADIUS",
+    "SOLID_ROLE",
+    "Shape",
+    "ShapeBuilder",
+    "Style",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,21 +48,6 @@ class Style:
     width: float = 1.0
     thickness: float = 1.0
     """Of legs, walls, poles and other members."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """A finished object: its primitives inside [-1, 1]^3 and what captions may say about it."""
-
-    attributes: ShapeAttributes
-    solids: NDArray[np.int64]  # [P], values of Solid
-    params: NDArray[np.float32]  # [P, NUM_PARAMS]
-    rotations: NDArray[np.float32]  # [P, 3, 3], columns are the solid's axes
-    centres: NDArray[np.float32]  # [P, 3]
-    colours: NDArray[np.float32]  # [P, 3], sRGB in [0, 1]
-    roles: NDArray[np.int64]  # [P]: solid, carved by the cutters, or cutter
-    parts: tuple[str, ...]
-    """Part name of every primitive."""
 
 
 class ShapeBuilder:
@@ -207,43 +210,28 @@ class ShapeBuilder:
         padded = sizes + [0.0] * (NUM_PARAMS - len(sizes))
         self._rows.append((solid, padded, frame, centre, role, part))
 
-    def finish(self, attributes: ShapeAttributes) -> Shape:
-        """Return the shape, centred, scaled to `HALF_EXTENT` and without too thin parts."""
-        solids = np.array([row[0] for row in self._rows], dtype=np.int64)
-        params = np.array([row[1] for row in self._rows], dtype=np.float64)
-        rotations = np.array([row[2] for row in self._rows], dtype=np.float64)
-        centres = np.array([row[3] for row in self._rows], dtype=np.float64)
-        roles = np.array([row[4] for row in self._rows], dtype=np.int64)
+    def pieces(self) -> Pieces:
+        """Return what was built, in the builder's own unit."""
         parts = tuple(row[5] for row in self._rows)
-        is_visible, is_carved = roles != CUTTER_ROLE, roles == CARVED_ROLE
-        floor = -np.inf if self._floor is None else self._floor
-        # Thickening moves the bounding box a little, so the last round only centres and scales.
-        for is_last in (False, False, True):
-            low, high = half_extents(solids, params, rotations, centres)
-            low[is_carved, 2] = np.maximum(low[is_carved, 2], floor)
-            low, high = low[is_visible].min(axis=0), high[is_visible].max(axis=0)
-            scale = HALF_EXTENT / (0.5 * (high - low).max())
-            centres = (centres - 0.5 * (low + high)) * scale
-            floor = (floor - 0.5 * float(low[2] + high[2])) * scale
-            params *= np.where((solids == Solid.TORUS)[:, None] & _IS_ANGLE, 1.0, scale)
-            if not is_last:
-                inflate_thin(solids[is_visible], params, is_visible, MIN_RADIUS)
-        return Shape(
-            attributes=attributes,
-            solids=solids,
-            params=params.astype(np.float32),
-            rotations=rotations.astype(np.float32),
-            centres=centres.astype(np.float32),
+        count = len(parts)
+        return Pieces(
+            solids=np.array([row[0] for row in self._rows], dtype=np.int64),
+            params=np.array([row[1] for row in self._rows], dtype=np.float64),
+            rotations=np.array([row[2] for row in self._rows], dtype=np.float64),
+            centres=np.array([row[3] for row in self._rows], dtype=np.float64),
             colours=self._piece_colours(parts),
-            roles=roles,
+            roles=np.array([row[4] for row in self._rows], dtype=np.int64),
+            floors=np.full(count, -np.inf if self._floor is None else self._floor),
+            groups=np.zeros(count, dtype=np.int64),
             parts=parts,
         )
+
+    def finish(self, attributes: ShapeAttributes) -> Shape:
+        """Return the shape, centred, scaled to `HALF_EXTENT` and without too thin parts."""
+        return finished(settle(self.pieces()), attributes)
 
     def _piece_colours(self, parts: tuple[str, ...]) -> NDArray[np.float32]:
         colours = np.array([self._colours[part] for part in parts])
         grains = np.array([self._grains[part] for part in parts])
         brightness = grains * self._rng.uniform(-1.0, 1.0, len(parts))
         return np.clip(colours + brightness[:, None], 0.0, 1.0).astype(np.float32)
-
-
-_IS_ANGLE = np.arange(NUM_PARAMS) == 2

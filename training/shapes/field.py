@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .builder import CARVED_ROLE, CUTTER_ROLE, Shape
+from .pieces import CARVED_ROLE, CUTTER_ROLE, Shape
 from .primitives import Solid, solid_distance
 
 
@@ -47,7 +47,8 @@ class ShapeBatch:
             for solid in Solid
             if bool((self.solids == solid).any())
         }
-        self._has_cutters = [bool((shape.roles == CUTTER_ROLE).any()) for shape in shapes]
+        self.carvings = _carvings(shapes)
+        """The objects that have cutters, as slices of the list of primitives."""
 
     @property
     def device(self) -> torch.device:
@@ -76,13 +77,12 @@ class ShapeBatch:
 
     def _evaluate(self, points: Tensor) -> tuple[Tensor, Tensor]:
         by_primitive = self._primitive_distances(points)
+        for rows in self.carvings:
+            by_primitive[rows] = _carve(by_primitive[rows], self.roles[rows])
         distance = points.new_empty(points.shape[:2])
         nearest = torch.empty(points.shape[:2], dtype=torch.long, device=points.device)
         for index, rows in enumerate(self.slices):
-            own = by_primitive[rows]  # [P, N]
-            if self._has_cutters[index]:
-                own = _carve(own, self.roles[rows])
-            torch.min(own, dim=0, out=(distance[index], nearest[index]))
+            torch.min(by_primitive[rows], dim=0, out=(distance[index], nearest[index]))
             nearest[index] += rows.start
         return distance.neg_(), nearest
 
@@ -98,6 +98,18 @@ class ShapeBatch:
             params = self.params[members, None]
             distances[members] = solid_distance(solid, *local.unbind(1), params)
         return distances
+
+
+def _carvings(shapes: Sequence[Shape]) -> list[slice]:
+    """Return where the objects with cutters lie: cutters leave other objects of a scene alone."""
+    slices, start = [], 0
+    for shape in shapes:
+        edges = np.flatnonzero(np.diff(shape.groups)) + 1
+        for low, high in pairwise([0, *edges.tolist(), len(shape.groups)]):
+            if (shape.roles[low:high] == CUTTER_ROLE).any():
+                slices.append(slice(start + low, start + high))
+        start += len(shape.groups)
+    return slices
 
 
 def _carve(distances: Tensor, roles: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ _SECOND_PART_SHARE = 0.55
 _ADJECTIVE_SHARE = 0.35
 _PART_JITTER = 0.03
 
-_STYLES = {
+STYLES = {
     "tall": Style(height=1.5, width=0.88),
     "short": Style(height=0.62, width=1.05),
     "wide": Style(height=0.9, width=1.5),
@@ -49,7 +49,7 @@ def sample_attributes(
         kind = str(rng.choice(list(FIRST_KINDS)))
     entry = KINDS[kind]
     if main_colour is None:
-        main_colour = _sample_colour(rng, entry, split)
+        main_colour = draw_colour(rng, entry, split)
     adjective = None
     if rng.random() < _ADJECTIVE_SHARE:
         adjective = str(rng.choice(entry.adjectives))
@@ -57,7 +57,7 @@ def sample_attributes(
     if entry.nameable_parts and rng.random() < _SECOND_PART_SHARE:
         part = entry.nameable_parts[int(rng.integers(len(entry.nameable_parts)))]
         second_part = part.name
-        second_colour = _sample_second_colour(rng, part.defaults, main_colour)
+        second_colour = draw_second_colour(rng, part.defaults, main_colour)
     return ShapeAttributes(
         kind=kind,
         main_colour=main_colour,
@@ -67,25 +67,27 @@ def sample_attributes(
     )
 
 
-def _sample_colour(rng: np.random.Generator, kind: Kind, split: Split) -> str:
+def draw_colour(rng: np.random.Generator, kind: Kind, split: Split) -> str:
+    """Draw a main colour, a natural one rather often."""
+
     def is_allowed(colour: str) -> bool:
         return split == "any" or is_held_out(kind.name, colour) == (split == "held_out")
 
     if split != "held_out" and rng.random() < _NATURAL_SHARE:
-        return _likeliest_first(rng, kind.natural)
+        return likeliest_first(rng, kind.natural)
     return str(rng.choice([colour for colour in COLOURS if is_allowed(colour)]))
 
 
-def _sample_second_colour(
-    rng: np.random.Generator, defaults: Sequence[str], main_colour: str
-) -> str:
+def draw_second_colour(rng: np.random.Generator, defaults: Sequence[str], main_colour: str) -> str:
+    """Draw a colour for a part that captions name, never the main one."""
     usual = [colour for colour in defaults if colour not in (SAME, main_colour)]
     if usual and rng.random() < 0.3:
         return str(rng.choice(usual))
     return str(rng.choice([colour for colour in COLOURS if colour != main_colour]))
 
 
-def _likeliest_first(rng: np.random.Generator, choices: Sequence[str]) -> str:
+def likeliest_first(rng: np.random.Generator, choices: Sequence[str]) -> str:
+    """Draw a choice; each is 0.6 times as likely as the one before it."""
     weights = 0.6 ** np.arange(len(choices))
     return str(rng.choice(choices, p=weights / weights.sum()))
 
@@ -95,7 +97,7 @@ def build_shape(attributes: ShapeAttributes, rng: np.random.Generator) -> Shape:
     kind = KINDS[attributes.kind]
     words = {"main": attributes.main_colour}
     for part in kind.parts:
-        words[part.name] = _part_colour(rng, part.defaults, attributes.main_colour)
+        words[part.name] = draw_part_colour(rng, part.defaults, attributes.main_colour)
     if attributes.second_part is not None and attributes.second_colour is not None:
         words[attributes.second_part] = attributes.second_colour
     # A part in the main colour is exactly that, so jitter is drawn per colour word.
@@ -114,9 +116,9 @@ def build_shape(attributes: ShapeAttributes, rng: np.random.Generator) -> Shape:
     return builder.finish(attributes)
 
 
-def _part_colour(rng: np.random.Generator, defaults: Sequence[str], main_colour: str) -> str:
+def draw_part_colour(rng: np.random.Generator, defaults: Sequence[str], main_colour: str) -> str:
     """Draw a default colour; a part never takes the main colour by accident."""
-    word = _likeliest_first(rng, defaults)
+    word = likeliest_first(rng, defaults)
     if word == SAME:
         return main_colour
     if word == main_colour:
@@ -126,7 +128,7 @@ def _part_colour(rng: np.random.Generator, defaults: Sequence[str], main_colour:
 
 
 def _draw_style(rng: np.random.Generator, adjective: str | None) -> Style:
-    base = _STYLES[adjective] if adjective else Style()
+    base = STYLES[adjective] if adjective else Style()
     height, width, thickness = rng.uniform(0.93, 1.08, 3)
     return Style(
         height=base.height * height,
