@@ -16,7 +16,7 @@ from .config import SamplerConfig
 from .derived_pack import PACK_FILE as PACK_FILE
 from .derived_pack import read_derived
 from .errors import CheckpointError, GenerationError
-from .specs import CloudEncoderSpec, DecoderSpec, FitSpec, PriorSpec, WordEncoderSpec
+from .specs import CloudEncoderSpec, DecoderSpec, FitSpec, PriorSpec, SmallClipSpec, WordEncoderSpec
 
 FORMAT = 1
 PUBLISHED_ENCODER = "transmitter.pt"
@@ -30,6 +30,7 @@ _Spec = TypeVar(
     SamplerConfig,
     CloudEncoderSpec,
     FitSpec,
+    SmallClipSpec,
 )
 
 
@@ -41,10 +42,14 @@ class PackManifest:
     version: str
     prior: PriorSpec
     decoder: DecoderSpec
-    word_encoder: WordEncoderSpec
     sampler: SamplerConfig
     words: dict[str, str]
-    """Each known word with what it means: `kind`, `colour`, `part`, `style` or `filler`."""
+    """Each word of the training captions with what it means: `kind`, `colour`, `part`, `style` or
+    `filler`. With a CLIP, their order is that of its tokens."""
+    word_encoder: WordEncoderSpec | None = None
+    """Prompts to conditions, in `words.safetensors`; only in a pack without a CLIP."""
+    clip: SmallClipSpec | None = None
+    """Prompts and pictures to conditions, in the folder `clip`."""
     min_component_share: float = 0.02
     """Loose pieces below this share of the largest one's volume are dropped."""
     encoder: CloudEncoderSpec | None = None
@@ -79,14 +84,16 @@ def read_manifest(folder: Path) -> PackManifest:
             version=str(content["version"]),
             prior=_spec(PriorSpec, content["prior"]),
             decoder=_spec(DecoderSpec, _with_heads(content["decoder"])),
-            word_encoder=_spec(WordEncoderSpec, content["word_encoder"]),
             sampler=_spec(SamplerConfig, content["sampler"]),
             words={str(word): str(role) for word, role in content["words"].items()},
+            word_encoder=_optional(WordEncoderSpec, content.get("word_encoder")),
+            clip=_optional(SmallClipSpec, _with_blocks(content.get("clip"))),
             min_component_share=float(content["min_component_share"]),
             encoder=_optional(CloudEncoderSpec, content.get("encoder")),
             fit=_optional(FitSpec, _with_palette(content.get("fit"))),
         )
         _check_encoder(path, manifest)
+        _check_condition(path, manifest)
         return manifest
     except OSError as error:
         raise CheckpointError(path, f"cannot be read ({error.strerror})") from error
@@ -94,13 +101,6 @@ def read_manifest(folder: Path) -> PackManifest:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(path, f"is not a pack description ({error})") from error
-
-
-def _spec(kind: type[_Spec], values: dict[str, Any]) -> _Spec:
-    known = {field.name for field in fields(kind)}
-    if unknown := sorted(set(values) - known):
-        raise KeyError(f"{kind.__name__} does not know {unknown[0]}")
-    return kind(**values)
 
 
 def reads_meshes(folder: Path) -> bool:
@@ -118,6 +118,13 @@ def reads_meshes(folder: Path) -> bool:
     return any((home / PUBLISHED_ENCODER).is_file() for home in homes)
 
 
+def _spec(kind: type[_Spec], values: dict[str, Any]) -> _Spec:
+    known = {field.name for field in fields(kind)}
+    if unknown := sorted(set(values) - known):
+        raise KeyError(f"{kind.__name__} does not know {unknown[0]}")
+    return kind(**values)
+
+
 def _optional(kind: type[_Spec], values: dict[str, Any] | None) -> _Spec | None:
     return None if values is None else _spec(kind, values)
 
@@ -131,6 +138,27 @@ def _check_encoder(path: Path, manifest: PackManifest) -> None:
     made = encoder.num_latents * encoder.channels
     if made % encoder.num_tokens:
         raise CheckpointError(path, f"shares {made} numbers among {encoder.num_tokens} tokens")
+
+
+def _check_condition(path: Path, manifest: PackManifest) -> None:
+    clip = manifest.clip
+    if (clip is None) == (manifest.word_encoder is None):
+        raise CheckpointError(path, "must have either a word encoder or a CLIP")
+    if clip is None:
+        return
+    if clip.vocabulary_size != len(manifest.words) + 3:
+        raise CheckpointError(path, "has a CLIP of another number of words")
+    if clip.token_width != manifest.prior.condition_width:
+        raise CheckpointError(path, "has a CLIP whose tokens its prior does not read")
+    if clip.num_tokens < manifest.prior.num_pooled:
+        raise CheckpointError(path, "has a CLIP with fewer tokens than its prior pools")
+
+
+def _with_blocks(values: dict[str, Any] | None) -> dict[str, Any] | None:
+    if values is None:
+        return None
+    one, two, three, four = values["image_blocks"]
+    return values | {"image_blocks": (one, two, three, four)}
 
 
 def _with_palette(values: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -63,10 +63,10 @@ def describe_pack(pack_dir: Path) -> PackDescription:
         kinds = tuple(word for word, role in manifest.words.items() if role == "kind")
         return PackDescription(
             has_text=True,
-            has_image=False,
+            has_image=manifest.clip is not None,
             reads_meshes=layout.reads_meshes,
             sampler=manifest.sampler,
-            image_sampler=None,
+            image_sampler=None if manifest.clip is None else manifest.sampler,
             known_kinds=kinds,
         )
     has_image = layout.image_prior is not None and layout.image_encoder is not None

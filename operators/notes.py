@@ -8,13 +8,17 @@ import re
 from bpy.app.translations import pgettext_n as n_
 from bpy.app.translations import pgettext_rpt as rpt_
 
+GUESSED_COLORS = n_("some colors of the mesh had to be guessed")
+
 TEMPLATES = (
+    GUESSED_COLORS,
     n_("1 loose speck was removed"),
     n_("{count} loose specks were removed"),
     n_("The object was not made symmetric because its halves do not join"),
     n_("{count} triangles were kept because the surface touches itself"),
     n_("{count} triangles were kept because fewer would tear the surface"),
     n_("{count} levels of detail were made: more would tear it"),
+    n_("the {pack} pack takes {word} for {learnt}"),
     n_("the {pack} pack does not know {word} and left it out"),
     n_(
         "the {pack} pack does not know {word} and left it out"

@@ -12,11 +12,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from ..core.conditioning.small_clip import ClipReader
 from ..core.conditioning.word_encoder import WordEncoder
 from ..core.decoder.stf import Decoder
+from ..core.native_condition import CLIP_FOLDER
 from ..core.pack import PACK_FILE, PackManifest
 from ..core.prior.transformer import LatentPrior
 from ..weights_fetch import pack_hash
+from .clip_export import write_clip
 from .config import EncoderConfig, FitConfig
 from .encoder import PointEncoder
 
@@ -26,16 +29,29 @@ def export_pack(
     manifest: PackManifest,
     prior: LatentPrior,
     decoder: Decoder,
-    word_encoder: WordEncoder,
+    reads: WordEncoder | ClipReader,
 ) -> None:
-    """Write a pack; files that are already there are replaced."""
+    """Write a pack; files that are already there are replaced.
+
+    Args:
+        folder: of the pack.
+        manifest: its description.
+        prior, decoder: its networks.
+        reads: what makes conditions of prompts, and with a CLIP of pictures.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    modules = {"prior": prior, "decoder": decoder, "words": word_encoder}
-    files: dict[str, dict[str, str | int]] = {}
+    modules: dict[str, nn.Module] = {"prior": prior, "decoder": decoder}
+    names: list[str] = []
+    if isinstance(reads, ClipReader):
+        written = write_clip(folder / CLIP_FOLDER, reads.clip, reads.table)
+        names += [f"{CLIP_FOLDER}/{name}" for name in written]
+    else:
+        modules["words"] = reads
     for name, module in modules.items():
-        path = folder / f"{name}.safetensors"
-        save_file(half_precision(module), path, metadata={"format": "pt", "pack": manifest.id})
-        files[path.name] = {"size": path.stat().st_size, "sha256": _sha256(path)}
+        names.append(f"{name}.safetensors")
+        metadata = {"format": "pt", "pack": manifest.id}
+        save_file(half_precision(module), folder / names[-1], metadata=metadata)
+    files = {name: _facts(folder / name) for name in names}
     (folder / PACK_FILE).write_text(manifest.to_json(files), encoding="utf-8")
 
 
@@ -72,6 +88,10 @@ def half_precision(module: nn.Module) -> dict[str, torch.Tensor]:
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name} does not fit half precision")
     return state
+
+
+def _facts(path: Path) -> dict[str, str | int]:
+    return {"size": path.stat().st_size, "sha256": _sha256(path)}
 
 
 def _sha256(path: Path) -> str:

@@ -13,6 +13,7 @@ CLOUD_ENCODER = "an encoder of point clouds"
 TEXT_ENCODER = "a CLIP text encoder"
 IMAGE_ENCODER = "a CLIP image encoder"
 WORD_ENCODER = "a word encoder"
+SMALL_CLIP = "a small CLIP"
 
 # Names that only one kind of file has; the first kind whose names are all there is meant.
 _SIGNATURES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -34,6 +35,7 @@ _SIGNATURES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (IMAGE_ENCODER, ("embeddings.class_embedding", "pre_layrnorm.weight")),
     (TEXT_ENCODER, ("text_model.embeddings.token_embedding.weight",)),
     (TEXT_ENCODER, ("embeddings.token_embedding.weight", "final_layer_norm.weight")),
+    (SMALL_CLIP, ("text.token_embedding.weight", "visual.attnpool.c_proj.weight")),
     (WORD_ENCODER, ("word_embedding.weight", "slots")),
     (ENCODER, ("output_tokens", "views_in.background")),
     (CLOUD_ENCODER, ("queries", "point_in.weight", "point_mlp.fc.weight")),

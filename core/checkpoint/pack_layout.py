@@ -3,8 +3,8 @@
 
 Three layouts are known, and a folder may mix the last two:
 
-native    pack.json, prior.safetensors, decoder.safetensors, words.safetensors, and in packs that
-          read meshes encoder.safetensors
+native    pack.json, prior.safetensors, decoder.safetensors, words.safetensors or a folder clip in
+          open_clip's format, and in packs that read meshes encoder.safetensors
 hub       the published repositories: text/prior, text/text_encoder, image/prior,
           image/image_encoder, shap_e_renderer; or a plain snapshot of one of them, without
           text/ and image/ in front
@@ -36,11 +36,21 @@ from ..specs import (
     DecoderSpec,
     EncoderSpec,
     PriorSpec,
+    SmallClipSpec,
     WordEncoderSpec,
 )
 from .hub_config import check_hub_config, says_image_prior
 
-S = TypeVar("S", PriorSpec, DecoderSpec, ClipSpec, WordEncoderSpec, EncoderSpec, CloudEncoderSpec)
+S = TypeVar(
+    "S",
+    PriorSpec,
+    DecoderSpec,
+    ClipSpec,
+    WordEncoderSpec,
+    SmallClipSpec,
+    EncoderSpec,
+    CloudEncoderSpec,
+)
 P = TypeVar("P", PriorSpec, DecoderSpec, ClipSpec)
 
 
@@ -75,6 +85,8 @@ class PackLayout:
     text_encoder: Component[ClipSpec] | None = None
     image_encoder: Component[ClipSpec] | None = None
     word_encoder: Component[WordEncoderSpec] | None = None
+    clip: Component[SmallClipSpec] | None = None
+    """For prompts and pictures, in place of the word encoder."""
     encoder: Component[EncoderSpec] | None = None
     """From meshes to latents; OpenAI's transmitter holds it beside the decoder."""
     changes: Mapping[Part, PriorChange] = field(default_factory=dict)
@@ -114,7 +126,16 @@ def _native_layout(folder: Path) -> PackLayout:
         kind="native",
         text_prior=Component(folder / "prior.safetensors", manifest.prior),
         decoder=Component(folder / "decoder.safetensors", manifest.decoder),
-        word_encoder=Component(folder / "words.safetensors", manifest.word_encoder),
+        word_encoder=(
+            Component(folder / "words.safetensors", manifest.word_encoder)
+            if manifest.word_encoder is not None
+            else None
+        ),
+        clip=(
+            Component(folder / "clip" / "open_clip_model.safetensors", manifest.clip)
+            if manifest.clip is not None
+            else None
+        ),
         cloud_encoder=(
             Component(folder / "encoder.safetensors", manifest.encoder)
             if manifest.encoder is not None
