@@ -21,6 +21,7 @@ from . import (
     image_preview,
     jobs,
     known_things,
+    level_names,
     levels,
     machine,
     memory,
@@ -91,6 +92,7 @@ WITH_MORE = (
     image_preview,
     batch,
     remesh,
+    level_names,
     shortcut,
     print_changes,
 )

@@ -27,12 +27,20 @@ MAX_EXPORT_NAME = 54
 """Bytes of a result's name where there is more to its end and beginning; Blender allows 63."""
 
 
+def name_of(owner: str, number: int | None) -> str:
+    """Return the name of a level of a result of that name, or of its collision mesh for None.
+
+    Unity knows levels by the end of a name, Unreal collision meshes by its beginning.
+    """
+    return f"UCX_{owner}" if number is None else f"{owner}_LOD{number}"
+
+
 def build_meshes(result: GenerationResult) -> Iterator[bpy.types.Mesh]:
     """Yield the meshes that come with a variant, without material; the collision mesh is last."""
     for number, data in enumerate(result.lods, 1):
-        yield mesh_build.build_mesh(f"{result.name}_LOD{number}", data)
+        yield mesh_build.build_mesh(name_of(result.name, number), data)
     if result.collision is not None:
-        yield _hull_mesh(f"UCX_{result.name}", result.collision)
+        yield _hull_mesh(name_of(result.name, None), result.collision)
 
 
 def _hull_mesh(name: str, hull: HullData) -> bpy.types.Mesh:
@@ -55,8 +63,7 @@ def attach(
     """Make a child of a result from each of the meshes that `build_meshes` yielded for it."""
     for number, mesh in enumerate(meshes, 1):
         is_level = number <= len(result.lods)
-        # Unity knows levels by the end of a name, Unreal collision meshes by its beginning.
-        name = f"{owner.name}_LOD{number}" if is_level else f"UCX_{owner.name}"
+        name = name_of(owner.name, number if is_level else None)
         child = bpy.data.objects.new(name, mesh)
         mesh.name = name
         child.parent = owner

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from maquette.core.config import GenerationRequest
 from maquette.core.mesh import HullData
-from maquette.operators import jobs, levels
+from maquette.operators import jobs, level_names, levels
 
 
 @pytest.fixture
@@ -162,6 +162,59 @@ def test_regenerate_replaces_what_came_with_the_result(pipeline, make_set, make_
     land(pipeline, make_result("Plain"), replaces_uid=uid)
     assert names() == ["Throne"]
     assert content() == (1, 1, 1, 1)
+
+
+def test_what_comes_with_a_result_is_called_after_it_when_it_gets_another_name(pipeline, make_set):
+    owner = land(pipeline, make_set())
+
+    owner.name = "Throne"
+    level_names.follow()  # As Blender says when it draws the next time.
+
+    assert names() == family("Throne")
+    assert [each.name for each in levels.of(owner)] == [
+        *("Throne_LOD1", "Throne_LOD2", "UCX_Throne")
+    ]
+    assert all(each.data.name == each.name for each in levels.of(owner))
+
+
+def test_names_that_somebody_gave_are_left_alone(pipeline, make_set):
+    owner = land(pipeline, make_set())
+    levels.of(owner)[0].name = "Far Away"
+    other = bpy.data.objects.new("Wheel_LOD1", None)
+    bpy.context.scene.collection.objects.link(other)
+    other.parent = owner
+
+    owner.name = "Throne"
+    level_names.follow()
+
+    assert names() == sorted(["Throne", "UCX_Throne", "Throne_LOD2", "Far Away", "Wheel_LOD1"])
+
+
+def test_a_copy_with_all_that_came_along_gets_names_of_its_own(pipeline, make_set):
+    owner = land(pipeline, make_set())
+    copy = owner.copy()
+    bpy.context.scene.collection.objects.link(copy)
+    for each in levels.of(owner):
+        twin = each.copy()
+        bpy.context.scene.collection.objects.link(twin)
+        twin.parent = copy
+
+    level_names.follow()
+
+    assert names() == sorted(family("Red Cube") + family("Red Cube.001"))
+    # They share their meshes, which stay called after the first.
+    assert levels.of(copy)[0].data.name == "Red Cube_LOD1"
+
+
+def test_a_name_that_came_back_by_redo_is_followed_when_the_file_is_saved(
+    pipeline, make_set, tmp_path
+):
+    owner = land(pipeline, make_set())
+    owner.name = "Throne"
+
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+
+    assert names() == family("Throne")
 
 
 @pytest.mark.parametrize(("action", "is_left"), [("REPLACE", False), ("HIDE", True)])
