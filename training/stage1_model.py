@@ -57,10 +57,11 @@ class ViewsAutoEncoder(nn.Module):
         for points, views in zip(inputs.points, inputs.views, strict=True):
             seed = int(torch.randint(2**62, (), generator=generator))
             # Seeded inside, so that the second computation shuffles as the first did.
-            latents.append(checkpoint(self._encode_one, points, views, seed, use_reentrant=False))
+            latents.append(checkpoint(self.encode_one, points, views, seed, use_reentrant=False))
         return torch.stack(latents)
 
-    def _encode_one(self, points: Tensor, views: ViewTensors, seed: int) -> Tensor:
+    def encode_one(self, points: Tensor, views: ViewTensors, seed: int) -> Tensor:
+        """Return the latent of one asset by the large encoder, keeping all inside, [L, C]."""
         generator = torch.Generator(points.device).manual_seed(seed)
 
         def draw(shape: tuple[int, ...]) -> Tensor:

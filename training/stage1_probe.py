@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -22,27 +24,37 @@ from .stage1_views import phases_of, sum_of
 def stage1_probe(config: Stage1Config) -> Probe:
     """Return one share of a step with rays and distances, in the largest batch of all phases.
 
-    Pictures of meshes are not in it: how large a mesh becomes is not known before.
+    What is computed again for its gradients is kept for one asset's encoder and one portion of
+    rays at a time, and both are counted. Pictures of meshes are not in it: how large a mesh becomes
+    is not known before.
     """
     model = ViewsAutoEncoder(config)
     stages = [settings for _, settings in phases_of(config)]
     stage: StageConfig = max(stages, key=lambda each: each.batch_size)
     batch = stage.batch_size
     rays, targets, inputs = _rays(config, batch), _targets(config, batch), _inputs(config, batch)
+    at_once = replace(config.rays, rays_at_once=0)
 
     def draw(shape: tuple[int, ...]) -> Tensor:
         return torch.zeros(shape)
 
     def loss() -> Tensor:
-        weights = model.decoder.weights(model.encode(inputs, torch.Generator()))
-        losses = nerf_loss(model.decoder, weights, rays, config.rays, draw)
+        weights = model.decoder.weights(_latent(model, inputs))
+        losses = nerf_loss(model.decoder, weights, rays, at_once, draw)
         return sum_of(losses | distill_loss(model.decoder, weights, targets, config.distill_loss))
 
     return Probe(model, loss, stage)
 
 
+def _latent(model: ViewsAutoEncoder, inputs: Inputs) -> Tensor:
+    if not inputs.views:
+        return model.encode(inputs, torch.Generator())
+    one = model.encode_one(inputs.points[0], inputs.views[0], 0)
+    return one.expand(len(inputs.points), -1, -1)
+
+
 def _rays(config: Stage1Config, batch: int) -> Rays:
-    rows = torch.zeros(batch, config.rays.num_rays, 3)
+    rows = torch.zeros(batch, config.rays.rays_at_once or config.rays.num_rays, 3)
     return Rays(rows, rows, rows, rows[..., :1])
 
 

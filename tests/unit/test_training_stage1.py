@@ -153,7 +153,7 @@ def test_computing_the_paper_encoder_twice_changes_no_gradient(folder: Path) -> 
     slopes = []
     for encode in (
         lambda: model.encode(inputs, torch.Generator().manual_seed(2))[0],
-        lambda: model._encode_one(inputs.points[0], inputs.views[0], _first_seed(2)),
+        lambda: model.encode_one(inputs.points[0], inputs.views[0], _first_seed(2)),
     ):
         model.zero_grad()
         encode().square().sum().backward()
