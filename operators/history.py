@@ -116,7 +116,7 @@ def show(entries: list[history.HistoryEntry]) -> None:
 def _on_started(job) -> None:
     spec = jobs.spec_of(job.job_id)
     # A result like an earlier one is asked for at that result, not with a prompt.
-    if spec is not None and spec.request.like is None:
+    if spec is not None and spec.request.like is None and spec.request.is_sampled:
         remember(spec.request)
 
 

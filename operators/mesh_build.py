@@ -14,6 +14,8 @@ from dataclasses import asdict
 import bpy
 import numpy as np
 
+from ..core import latent_file
+from ..core.inputs import KnownLatent
 from ..core.mesh import SHARP_ANGLE, GenerationRecord, GenerationResult, MeshData
 from ..core.painted import quad_uvs
 from .materials import COLOR_ATTRIBUTE, UV_MAP, build_image, build_material
@@ -21,6 +23,8 @@ from .variants import thumbnails
 
 RECORD_KEY = "maquette"
 """Custom property that holds the whole record as JSON; the others are for reading."""
+LATENT_KEY = f"{RECORD_KEY}_latent"
+"""Of a result that began with a mesh: its latent as text, which no seed gives again."""
 
 
 def add_object(
@@ -67,6 +71,10 @@ def write_facts(owner: bpy.types.Object, result: GenerationResult) -> None:
     """Keep on an object how it was made, and its picture."""
     _write_record(owner, result.record)
     owner[f"{RECORD_KEY}_seconds"] = result.stage_seconds
+    owner.pop(LATENT_KEY, None)
+    if result.latent is not None:
+        latent = KnownLatent(values=result.latent, source="")
+        owner[LATENT_KEY] = latent_file.to_text(latent)
     if result.thumbnail is not None:
         thumbnails.store(owner, result.thumbnail)
 

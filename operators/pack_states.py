@@ -14,9 +14,13 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import EnumProperty, StringProperty
 
 from .. import weights_fetch
+from ..core.errors import CheckpointError
+from ..core.pack import reads_meshes
 from . import packs
 
 PART_OF_SOURCE = {"TEXT": "text", "IMAGE": "image"}
+MESH = "MESH"
+"""What a result may begin with besides; no part of a pack stands for it."""
 
 
 class MaquettePackState(bpy.types.PropertyGroup):
@@ -49,6 +53,9 @@ def refresh(context) -> None:
             state = states.add()
             state.name = key_of(info.id, source)
             state.kind, state.words = _look(info, source, folder)
+        state = states.add()
+        state.name = key_of(info.id, MESH)
+        state.kind, state.words = _look_for_encoder(info, folder)
 
 
 def _look(info: weights_fetch.PackInfo, source: str, folder) -> tuple[str, str]:
@@ -67,6 +74,22 @@ def _look(info: weights_fetch.PackInfo, source: str, folder) -> tuple[str, str]:
     if state.status == "missing":
         return "MISSING", iface_("Not on this machine, {size} to fetch").format(size=size)
     return "MISSING", iface_("Incomplete, {size} to fetch").format(size=size)
+
+
+def _look_for_encoder(info: weights_fetch.PackInfo, folder) -> tuple[str, str]:
+    """Tell whether a pack reads meshes; one that is not there is like one that has no words."""
+    state, words = _look(info, "TEXT", folder)
+    if state != "READY":
+        return state, words
+    try:
+        directory = weights_fetch.pack_directory(info.id, folder, ("text",))
+        if reads_meshes(directory):
+            return "READY", iface_("Ready")
+    except (CheckpointError, weights_fetch.WeightsError):
+        return "DAMAGED", iface_("Damaged: fetch it again")
+    if info.bundled:
+        return "NO_MODEL", iface_("This model cannot read meshes yet: choose another")
+    return "NO_MODEL", iface_("It cannot read meshes without OpenAI's transmitter.pt: import it")
 
 
 def bytes_to_fetch(info: weights_fetch.PackInfo, part: str, state: weights_fetch.PackState) -> int:

@@ -15,7 +15,7 @@ from bpy.app.translations import pgettext_n as n_
 from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import weights_fetch
-from ..core import config, errors
+from ..core import config, errors, latent_file
 from ..core.version import VERSION
 from . import image_pixels, mesh_build, mesh_settings, packs, properties
 
@@ -42,10 +42,30 @@ def read(subject: bpy.types.Object) -> dict:
     return record
 
 
-def request_of(context, record: dict) -> config.GenerationRequest:
+def latent_of(subject: bpy.types.Object, record: dict) -> config.KnownLatent | None:
+    """Return what was kept of a result that began with a mesh.
+
+    Raises:
+        RecordError: it is damaged.
+    """
+    text = subject.get(mesh_build.LATENT_KEY)
+    if text is None:
+        return None
+    try:
+        return latent_file.from_text(text, str(record["settings"].get("mesh_source", "")))
+    except errors.InvalidRequestError as error:
+        raise RecordError(
+            rpt_("The record of this object is damaged: rebuild its mesh again")
+        ) from error
+
+
+def request_of(
+    context, record: dict, latent: config.KnownLatent | None = None
+) -> config.GenerationRequest:
     """Return the request that gives the same result once more.
 
-    What the record lacks takes today's defaults. The device is that of this computer.
+    What the record lacks takes today's defaults. The device is that of this computer. A result
+    that began with a mesh is made of its latent again.
 
     Raises:
         RecordError: the record lacks what is needed, or holds what cannot be used.
@@ -58,6 +78,7 @@ def request_of(context, record: dict) -> config.GenerationRequest:
             prompt="" if picture else record["prompt"],
             image=_image(picture) if picture else None,
             pack=_text(record["pack"]),
+            latent=latent,
             seed=record["seed"],
             sampler=_sampler(values),
             like=likeness_of(record),

@@ -62,6 +62,8 @@ def _request(context, request: GenerationRequest) -> Iterator[tuple[str, str]]:
     if request.image is not None:
         height, width = request.image.pixels.shape[:2]
         yield "Image", f"{request.image.source}, {width} x {height}"
+    if request.mesh is not None:
+        yield "Rebuilt from", f"{request.mesh.source}, {len(request.mesh.surface.faces)} triangles"
     yield "Prompt", request.prompt
     yield "Seed", f"{request.seed}, {request.count} variants"
     yield "Resolution", str(request.resolution)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import bpy
 from bpy.app.translations import pgettext_rpt as rpt_
-from bpy.props import FloatProperty, IntProperty
+from bpy.props import FloatProperty, IntProperty, StringProperty
 from mathutils import Vector
 
 from ..core import config
@@ -73,7 +73,7 @@ class MAQUETTE_OT_regenerate(_OnResult, bpy.types.Operator):
 
     def apply(self, context, subject, record):
         spec = jobs.JobSpec(
-            request=records.request_of(context, record),
+            request=_request(context, subject, record),
             placement=jobs.Placement(location=tuple(subject.matrix_world.translation)),
             label=rpt_("{name} again").format(name=subject.name),
             replaces_uid=subject.session_uid,
@@ -88,6 +88,8 @@ class MAQUETTE_OT_same_with_new_seed(_OnResult, bpy.types.Operator):
     bl_label = "Same With New Seed"
 
     def apply(self, context, subject, record):
+        if not (record.get("prompt") or record.get("image_source")):
+            raise records.RecordError(rpt_("It has no prompt, only a mesh: use More Like This"))
         # Without its likeness, which would make it another one like the same.
         request = replace(records.request_of(context, record), like=None, seed=_new_seed(record))
         label = rpt_("{name} with a new seed").format(name=subject.name)
@@ -115,19 +117,39 @@ class MAQUETTE_OT_more_like_this(_OnResult, bpy.types.Operator):
         max=1.0,
         subtype="FACTOR",
     )
+    prompt: StringProperty(
+        name="Prompt",
+        description="What they should be, if a mesh was read; empty leaves that open",
+        maxlen=config.MAX_PROMPT_CHARACTERS,
+        options={"SKIP_SAVE"},
+    )
 
     def invoke(self, context, event):
+        subject = gallery.find(context, self.object_uid)
+        if subject is not None and not self.prompt:
+            self.prompt = subject.get(f"{mesh_build.RECORD_KEY}_prompt", "")
         return context.window_manager.invoke_props_dialog(self, confirm_text=rpt_("Generate"))
 
+    def draw(self, context):
+        layout = self.layout
+        layout.use_property_split = True
+        subject = gallery.find(context, self.object_uid)
+        if subject is not None and mesh_build.LATENT_KEY in subject:
+            layout.prop(self, "prompt")
+        layout.prop(self, "count")
+        layout.prop(self, "strength")
+
     def apply(self, context, subject, record):
-        request = records.request_of(context, record)
+        request = _request(context, subject, record)
         # Blender keeps single precision, in which 0.9 is 0.89999998.
-        seeds, strengths = (request.seed,), (round(self.strength, 4),)
-        if request.like is not None:
-            seeds, strengths = request.like.seeds + seeds, request.like.strengths + strengths
+        like, prompt = _like(request, round(self.strength, 4)), request.prompt
+        if request.latent is not None:
+            prompt = self.prompt or prompt
         request = replace(
             request,
-            like=config.Likeness(seeds=seeds, strengths=strengths),
+            prompt=prompt,
+            latent=None,
+            like=like,
             seed=_new_seed(record),
             count=self.count,
         )
@@ -142,12 +164,38 @@ class MAQUETTE_OT_edit_prompt(_OnResult, bpy.types.Operator):
     bl_label = "Edit Prompt"
     bl_options = {"REGISTER", "UNDO"}
 
+    def invoke(self, context, event):
+        subject = gallery.find(context, self.object_uid)
+        if subject is None or mesh_build.LATENT_KEY not in subject:
+            return self.execute(context)
+        # The sidebar starts from noise; what began with a mesh is changed near it.
+        uid = subject.session_uid
+        bpy.ops.maquette.more_like_this("INVOKE_DEFAULT", object_uid=uid, count=1)
+        return {"FINISHED"}
+
     def apply(self, context, subject, record):
         properties.show_record(context.scene.maquette, record)
         if "like_seeds" in record["settings"]:
             text = rpt_("It was made like another one, which only Regenerate does again")
             self.report({"WARNING"}, text)
+        if mesh_build.LATENT_KEY in subject:
+            text = rpt_("It began with a mesh, which More Like This stays near")
+            self.report({"WARNING"}, text)
         return {"FINISHED"}
+
+
+def _request(context, subject: bpy.types.Object, record: dict) -> config.GenerationRequest:
+    return records.request_of(context, record, records.latent_of(subject, record))
+
+
+def _like(request: config.GenerationRequest, strength: float) -> config.Likeness:
+    """Return the likeness of a result that a request gives, as far from it as the strength."""
+    if request.latent is not None:
+        return config.Likeness(latent=request.latent, strengths=(strength,))
+    seeds, strengths = (request.seed,), (strength,)
+    if request.like is not None:
+        seeds, strengths = request.like.seeds + seeds, request.like.strengths + strengths
+    return config.Likeness(seeds=seeds, strengths=strengths)
 
 
 def _new_seed(record: dict) -> int:

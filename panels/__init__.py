@@ -16,6 +16,7 @@ from . import (
     mesh_tools,
     preferences,
     print_check,
+    rebuild,
     result,
     running,
     statusbar,
@@ -32,6 +33,7 @@ CLASSES = (
     *menus.CLASSES,
     *gallery.CLASSES,
     *result.CLASSES,
+    *rebuild.CLASSES,
     *mesh_tools.CLASSES,
     *print_check.CLASSES,
 )

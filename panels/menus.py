@@ -68,6 +68,14 @@ def _in_object(self, context):
         _add_image_entry(self.layout, is_first=True)
 
 
+def _in_meshes(self, context):
+    item = context.object
+    if item is not None and item.type == "MESH" and context.mode == "OBJECT":
+        self.layout.separator()
+        self.layout.operator_context = "INVOKE_DEFAULT"
+        self.layout.operator("maquette.rebuild", text="Rebuild with Maquette...", icon=ICON)
+
+
 def _in_image(self, context):
     _add_image_entry(self.layout, is_first=False)
 
@@ -125,6 +133,8 @@ def _in_text(self, context):
 ENTRIES = (
     ("VIEW3D_MT_mesh_add", _in_add, "append"),
     ("VIEW3D_MT_object_context_menu", _in_object, "prepend"),
+    ("VIEW3D_MT_object_context_menu", _in_meshes, "append"),
+    ("VIEW3D_MT_object", _in_meshes, "append"),
     ("IMAGE_MT_image", _in_image, "append"),
     ("UI_MT_button_context_menu", _in_field, "append"),
     ("NODE_MT_context_menu", _in_nodes, "append"),

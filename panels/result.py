@@ -28,6 +28,7 @@ SETTINGS = {
     "num_lods": n_("LODs"),
     "collision": n_("Collision"),
     "like_seeds": n_("Like Seed"),
+    "mesh_source": n_("From Mesh"),
     "device": n_("Device"),
     "precision": n_("Precision"),
 }
@@ -36,6 +37,7 @@ UNSAID = ("none", 0)
 STAGES = {
     "load": n_("Loading"),
     "condition": n_("Prompt"),
+    "encode": n_("Reading"),
     "sample": n_("Sampling"),
     "surface": n_("Surface"),
     "unwrap": n_("Unwrapping"),

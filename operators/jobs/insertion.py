@@ -127,7 +127,7 @@ def _places(
     results: Sequence[GenerationResult],
 ) -> list[_Place]:
     box = placement.box
-    if placeholder is not None:
+    if placeholder is not None and placement.kind == "PLACEHOLDER":
         box = box_of(placeholder, context.evaluated_depsgraph_get())
     extents = [
         result.mesh.vertices.max(axis=0) - result.mesh.vertices.min(axis=0) for result in results
@@ -135,9 +135,9 @@ def _places(
     scales = [box.scale_for(extent.tolist()) if box else 1.0 for extent in extents]
     sizes = [float(extent.max()) * scale for extent, scale in zip(extents, scales, strict=True)]
     origin = box.base if box else placement.location
-    yaw = box.yaw if box else 0.0
+    yaw = box.yaw if box else placement.yaw
     bases = layout.grid_locations(sizes, origin)
-    if box is None:
+    if box is None and placement.kind != "OVER":
         bases = _beside_others(context, bases, extents)
     return [_Place(base, scale, yaw) for base, scale in zip(bases, scales, strict=True)]
 
@@ -172,6 +172,8 @@ def _shown_layers(layer: bpy.types.LayerCollection) -> Iterator[bpy.types.LayerC
 
 def _retire(context, placement: Placement, successor: bpy.types.Object) -> None:
     """Do with a placeholder what was chosen; a linked one can only be hidden here."""
+    for uid in placement.further_uids:
+        _retire(context, Placement(placeholder_uid=uid, action=placement.action), successor)
     placeholder = _placeholder(context, placement)
     if placeholder is None:
         return

@@ -126,6 +126,8 @@ def _step_name(job: Job, name: str) -> str:
         text = iface_("Regenerate {name}").format(name=name)
     elif count > 1:
         text = iface_("Generate {count} Variants of {name}").format(count=count, name=name)
+    elif job.spec.request.mesh is not None:
+        text = iface_("Rebuild {name}").format(name=job.spec.request.mesh_source)
     else:
         text = iface_("Generate {name}").format(name=name)
     return text

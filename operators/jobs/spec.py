@@ -11,7 +11,7 @@ import bpy
 from ...core.config import GenerationRequest
 from .fit import Box, box_of
 
-Kind = Literal["CURSOR", "ORIGIN", "PLACEHOLDER"]
+Kind = Literal["CURSOR", "ORIGIN", "PLACEHOLDER", "BESIDE", "OVER"]
 Action = Literal["KEEP", "HIDE", "REPLACE"]
 
 
@@ -22,7 +22,12 @@ class Placement:
     kind: Kind = "CURSOR"
     location: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Middle of the base, in metres."""
+    yaw: float = 0.0
+    """Turn about Z, in radians, unless a placeholder says it."""
     placeholder_uid: int = 0
+    """What the results stand for; beside or over it they keep their own size."""
+    further_uids: tuple[int, ...] = ()
+    """What belongs to the placeholder and shares its fate."""
     action: Action = "KEEP"
     """What becomes of the placeholder."""
     box: Box | None = None
