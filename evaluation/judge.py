@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -47,6 +48,17 @@ def current_spec() -> JudgeSpec:
     """Return the answers that the generator of today calls for."""
     parts = sorted({part.name for kind in KINDS.values() for part in kind.nameable_parts})
     return JudgeSpec(tuple(KINDS), tuple(COLOURS), (MAIN_PART, *parts))
+
+
+class Reading(NamedTuple):
+    """What the network says of B clouds."""
+
+    kind: Tensor
+    """Logits, [B, K]."""
+    colour: Tensor
+    """Logits for each part that was asked for, [B, Q, C]."""
+    places: Tensor
+    """Where those parts' points are on average, [B, Q, 3]."""
 
 
 class Judge(nn.Module):
@@ -87,6 +99,11 @@ class Judge(nn.Module):
         Returns:
             Logits of the kind [B, K] and of the colour of each part asked for [B, Q, C].
         """
+        reading = self.read(points, colors, parts)
+        return reading.kind, reading.colour
+
+    def read(self, points: Tensor, colors: Tensor, parts: Tensor) -> Reading:
+        """Judge as `forward` does, and say where the parts are."""
         local = self.local(encode_position(2 * points, _FREQUENCIES))
         first = self.first_view(local).amax(dim=1)  # [B, 2 * width]
         placed = F.relu(self.in_context(local) + self.context(first)[:, None])
@@ -94,8 +111,9 @@ class Judge(nn.Module):
         kind = self.kind(torch.cat([first, second], dim=-1))
         scores = self.membership(placed).transpose(1, 2)  # [B, parts, N]
         asked = scores.gather(1, parts[..., None].expand(-1, -1, scores.shape[-1]))
-        pooled = asked.softmax(dim=-1) @ self.paint(2 * colors - 1)  # [B, Q, 32]
-        return kind, self.colour(pooled)
+        shares = asked.softmax(dim=-1)
+        pooled = shares @ self.paint(2 * colors - 1)  # [B, Q, 32]
+        return Reading(kind, self.colour(pooled), shares @ points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,41 +147,55 @@ def judge_cloud(judge: Judge, points: Tensor, colors: Tensor, part: str | None) 
         points, colors: as `mean_logits` takes them, [N, 3].
         part: name of a second part whose colour is asked for.
     """
+    return read_verdict(judge.spec, *look(judge, points, colors, part), part)
+
+
+def look(judge: Judge, points: Tensor, colors: Tensor, part: str | None) -> tuple[Tensor, Tensor]:
+    """Return the logits of the kind [K] and of the main and the second part's colours [2, C]."""
     spec = judge.spec
     questions = [spec.parts.index(name) for name in (MAIN_PART, part or MAIN_PART)]
     kind, colour = mean_logits(judge, points[None], colors[None], torch.tensor([questions]))
-    main, second = colour[0].argmax(dim=-1).tolist()
+    return kind[0], colour[0]
+
+
+def read_verdict(spec: JudgeSpec, kind: Tensor, colour: Tensor, part: str | None) -> Verdict:
+    """Return what the logits of `look` say."""
+    main, second = colour.argmax(dim=-1).tolist()
     return Verdict(
-        kind=spec.kinds[int(kind[0].argmax())],
+        kind=spec.kinds[int(kind.argmax())],
         main_colour=spec.colours[main],
         part_colour=spec.colours[second] if part else None,
     )
 
 
-def save_judge(judge: Judge, facts: dict[str, object], folder: Path = MODELS_DIR) -> None:
-    """Write `judge.safetensors` in half precision, and beside it what it is and how it was made."""
+def save_judge(
+    judge: Judge, facts: dict[str, object], folder: Path = MODELS_DIR, name: str = "judge"
+) -> None:
+    """Write the weights in half precision, and beside them what they are and how they were made."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.half().contiguous() for name, value in judge.state_dict().items()}
-    save_file(state, folder / "judge.safetensors")
+    save_file(state, folder / f"{name}.safetensors")
     text = json.dumps({"answers": asdict(judge.spec)} | facts, indent=1)
-    (folder / "judge.json").write_text(text + "\n", encoding="utf-8")
+    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def load_judge(folder: Path = MODELS_DIR) -> Judge:
+def load_judge(folder: Path = MODELS_DIR, name: str = "judge") -> Judge:
     """Read what `save_judge` wrote.
 
+    A judge of an older generator goes on judging the kinds that it knows.
+
     Raises:
-        CheckpointError: a file is missing, damaged, or made for other kinds of objects.
+        CheckpointError: a file is missing, damaged, or made for colours or kinds that are no more.
     """
-    path = folder / "judge.json"
+    path = folder / f"{name}.json"
     again = "train it again with `python -m maquette.evaluation.train_judge`"
     try:
         answers = json.loads(path.read_text(encoding="utf-8"))["answers"]
         spec = JudgeSpec(*(_names(answers[name]) for name in ("kinds", "colours", "parts")))
-        if spec != current_spec():
+        if not set(spec.kinds) <= set(KINDS) or set(spec.colours) != set(COLOURS):
             raise CheckpointError(path, f"this judge knows other kinds of objects: {again}")
         judge = Judge(spec)
-        path = folder / "judge.safetensors"
+        path = folder / f"{name}.safetensors"
         judge.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(path, f"is no judge ({error}): {again}") from error

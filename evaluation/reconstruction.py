@@ -3,51 +3,31 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from statistics import fmean, median
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
 from ..core.decoder.stf import Decoder
-from ..core.errors import CheckpointError
-from ..core.prior.basis import LatentBasis
-from ..core.specs import DecoderSpec
-from ..training.config import EncoderConfig, FitConfig
-from ..training.encoder import PointEncoder
-from ..training.fitting import fit_coefficients
 from ..training.shapes.builder import Shape
 from ..training.shapes.field import ShapeBatch
 from ..training.shapes.generate import Split, generate_shape
-from ..training.shapes.sampling import sample_surface
+from .course import Course
+from .encoders import EncodeShape
 from .ground_truth import cell_centres, occupancy
-from .judge import MODELS_DIR
+from .journal import Facts
 from .measures import mean_square, overlap, psnr_db
 from .streams import Stream, stream_generator, stream_rng
 from .surface import ground_truth_clouds
+from .views import score_views
 
 RESOLUTION = 64
 """Cells per axis in which occupancies are compared."""
 
 _NUM_COLOR_POINTS = 2048
 _CHUNK = 32768
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedEncoder:
-    """The encoder that a pack's decoder was trained with; packs do not ship it."""
-
-    encoder: PointEncoder
-    num_points: int
-    """Surface points that it reads."""
-    fit: FitConfig | None = None
-    """How its answer is fitted to those points, as the prior's training latents were."""
+_HIGHEST_DB = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +38,10 @@ class ShapeScore:
     iou: float
     color_mse: float
     """Mean squared error of sRGB in [0, 1] at points on the true surface."""
+    stf_psnr_db: float | None = None
+    """Of the surface in views that no encoder saw; see `views`."""
+    nerf_psnr_db: float | None = None
+    """Of volume renderings in the same views, where the field has a density."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +62,27 @@ class ReconstructionScores:
     @property
     def color_psnr_db(self) -> float:
         """Mean of each shape's own PSNR, as PSNR is usually given for a set of pictures."""
-        return fmean(min(psnr_db(each.color_mse), 100.0) for each in self.shapes)
+        return fmean(self.color_decibels)
+
+    @property
+    def color_decibels(self) -> list[float]:
+        """PSNR of each shape."""
+        return [min(psnr_db(each.color_mse), _HIGHEST_DB) for each in self.shapes]
 
     @property
     def color_psnr_db_pooled(self) -> float:
         """PSNR of the mean squared error of all shapes; lower, because the worst dominate."""
         return psnr_db(fmean(each.color_mse for each in self.shapes))
+
+    @property
+    def stf_decibels(self) -> list[float]:
+        """Of each shape that was looked at."""
+        return [each.stf_psnr_db for each in self.shapes if each.stf_psnr_db is not None]
+
+    @property
+    def nerf_decibels(self) -> list[float]:
+        """Of each shape that was looked at; empty where the field has no density."""
+        return [each.nerf_psnr_db for each in self.shapes if each.nerf_psnr_db is not None]
 
     def of_split(self, split: Split) -> ReconstructionScores | None:
         """Return the scores of one split alone, if it has any."""
@@ -91,96 +90,54 @@ class ReconstructionScores:
         return ReconstructionScores(chosen) if chosen else None
 
 
-def load_encoder(pack_hash: str, spec: DecoderSpec, folder: Path = MODELS_DIR) -> TrainedEncoder:
-    """Read `encoder.safetensors` and `encoder.json`.
-
-    Args:
-        pack_hash: of the pack that is evaluated.
-        spec: of its decoder.
-        folder: where the files are.
-
-    Raises:
-        CheckpointError: a file is missing, damaged, or belongs to another pack.
-    """
-    path = folder / "encoder.json"
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if facts["pack_hash"] != pack_hash:
-            raise CheckpointError(
-                path,
-                f"this encoder belongs to the pack with hash {facts['pack_hash']}, not"
-                f" {pack_hash}: export the encoder that was trained with this pack",
-            )
-        encoder = PointEncoder(EncoderConfig(**facts["config"]), spec)
-        num_points = int(facts["num_points"])
-        fit = FitConfig(**facts["fit"]) if facts.get("fit") else None
-        path = folder / "encoder.safetensors"
-        encoder.load_state_dict({name: each.float() for name, each in load_file(path).items()})
-    except OSError as error:
-        raise CheckpointError(
-            path, f"cannot be read ({error.strerror}): export the encoder of this pack there"
-        ) from error
-    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(path, f"is not an encoder of this pack ({error})") from error
-    return TrainedEncoder(encoder.eval(), num_points, fit)
-
-
-@torch.no_grad()
 def score_reconstructions(
-    trained: TrainedEncoder,
-    basis: LatentBasis | None,
-    decoder: Decoder,
-    *,
-    count: int,
-    seed: int,
-    on_shape: Callable[[int], None],
+    course: Course, encode_shape: EncodeShape, decoder: Decoder, *, count: int, seed: int
 ) -> ReconstructionScores:
     """Send unseen shapes through the latent, every third one of a held-out pair.
 
     Args:
-        trained: encoder.
-        basis: of the prior, which can make no latent outside it.
+        course: tells progress and keeps what was found.
+        encode_shape: from `encoders`.
         decoder: of the pack.
         count: number of shapes, at least 1.
         seed: which shapes.
-        on_shape: told how many are done.
     """
-    cells = cell_centres(RESOLUTION)
-    scores = []
-    for index in range(count):
+
+    def make(index: int) -> Facts:
         split: Split = "held_out" if index % 3 == 2 else "any"
         shape = generate_shape(stream_rng(Stream.RECONSTRUCTION, seed, index), split=split)
         generator = stream_generator(Stream.SURFACE, seed, index)
-        scores.append(_score(shape, split, trained, basis, decoder, cells, generator))
-        on_shape(index + 1)
-    return ReconstructionScores(tuple(scores))
+        score = _score(course, encode_shape, decoder, shape, split, generator, (seed, index))
+        return asdict(score)
+
+    found = course.each("reconstruction", "Reconstructing shapes", count, make)
+    return ReconstructionScores(tuple(ShapeScore(**each) for each in found))
 
 
+@torch.no_grad()
 def _score(
+    course: Course,
+    encode_shape: EncodeShape,
+    decoder: Decoder,
     shape: Shape,
     split: Split,
-    trained: TrainedEncoder,
-    basis: LatentBasis | None,
-    decoder: Decoder,
-    cells: Tensor,
     generator: torch.Generator,
+    place: tuple[int, int],
 ) -> ShapeScore:
-    batch = ShapeBatch([shape])
-    points, owners = sample_surface(batch, trained.num_points, generator)
-    latent = trained.encoder(points, batch.colours[owners])
-    if basis is not None:
-        coefficients = basis.project(latent)
-        if trained.fit is not None:
-            cloud = points, batch.colours[owners]
-            coefficients = fit_coefficients(
-                decoder, basis, coefficients, cloud, trained.fit, generator
-            )
-        latent = basis.reconstruct(coefficients)
-    field = decoder.field(latent[0])
-    inside = torch.cat([field.signed_distance(each) > 0 for each in cells.split(_CHUNK)])
+    encoded = encode_shape(shape, generator)
+    course.check()
+    field, cells = decoder.field(encoded.latent), cell_centres(RESOLUTION)
+    inside = torch.cat(
+        [field.signed_distance(encoded.scale * each) > 0 for each in cells.split(_CHUNK)]
+    )
+    # Beyond the box there is no field to ask, and nothing of the shape.
+    inside &= (encoded.scale * cells).abs().amax(dim=1) <= 1.0
     # Colours are compared evenly over the surface, at points that the encoder has not read.
-    points, colors = ground_truth_clouds(batch, _NUM_COLOR_POINTS, generator)
-    error = mean_square(field.color(points[0]), colors[0])
+    points, colors = ground_truth_clouds(ShapeBatch([shape]), _NUM_COLOR_POINTS, generator)
+    error = mean_square(field.color(encoded.scale * points[0]), colors[0])
     if not math.isfinite(error):
         raise ValueError(f"the decoder painted {shape.attributes} with values that are not numbers")
-    return ShapeScore(split, overlap(inside, occupancy(shape, cells)), error)
+    seed, index = place
+    seen = score_views(shape, decoder, encoded, seed=seed, index=index, check=course.check)
+    iou = overlap(inside, occupancy(shape, cells))
+    return ShapeScore(split, iou, error, seen.stf_psnr_db, seen.nerf_psnr_db)

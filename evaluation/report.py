@@ -3,141 +3,104 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from functools import cached_property
 
-from .judge import Verdict
-from .measures import Share, share_right
-from .prompts import EvaluationPrompt
+from .asking import Answer
+from .course import LEFT_OUT, NO_CLIP, Missing
+from .metrics import Metric, list_metrics
 from .reconstruction import ReconstructionScores
-
-Failure = Literal["empty", "refused"]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one prompt."""
-
-    prompt: EvaluationPrompt
-    verdict: Verdict | None
-    """None where there was no mesh."""
-    failure: Failure | None = None
-    """Why there was none: the field had no surface, or the pack did not know the words."""
-
-    @property
-    def is_kind_right(self) -> bool:
-        return self.verdict is not None and self.verdict.kind == self.prompt.attributes.kind
-
-    @property
-    def is_colour_right(self) -> bool:
-        asked = self.prompt.attributes.main_colour
-        return self.verdict is not None and self.verdict.main_colour == asked
-
-    @property
-    def is_part_colour_right(self) -> bool | None:
-        """None where the prompt names no second part."""
-        if self.prompt.attributes.second_part is None:
-            return None
-        asked = self.prompt.attributes.second_colour
-        return self.verdict is not None and self.verdict.part_colour == asked
+from .scores import NOTHING_ASKED, HealthScores, Outcome, PromptScores
+from .sections import ImageScores, Variety
 
 
-@dataclass(frozen=True, slots=True)
-class PromptScores:
-    """How often prompts were answered right."""
-
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def kind(self) -> Share:
-        return share_right([each.is_kind_right for each in self.outcomes])
-
-    @property
-    def colour(self) -> Share:
-        return share_right([each.is_colour_right for each in self.outcomes])
-
-    @property
-    def kind_and_colour(self) -> Share:
-        return share_right([each.is_kind_right and each.is_colour_right for each in self.outcomes])
-
-    @property
-    def part_colour(self) -> Share:
-        answers = [each.is_part_colour_right for each in self.outcomes]
-        return share_right([answer for answer in answers if answer is not None])
-
-    def count(self, failure: Failure) -> int:
-        """Return how many prompts ended in a failure."""
-        return sum(each.failure == failure for each in self.outcomes)
-
-    def confusions(self) -> Counter[tuple[str, str]]:
-        """Count each (kind asked for, kind seen) that differ."""
-        return Counter(
-            (each.prompt.attributes.kind, each.verdict.kind)
-            for each in self.outcomes
-            if each.verdict is not None and not each.is_kind_right
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluationReport:
     """Everything that `evaluate` found."""
 
     pack: str
     pack_hash: str
     seed: int
-    scores: PromptScores
+    scores: PromptScores | Missing
     """The pack's answers to held-out prompts."""
     judge: PromptScores
     """Ground truth for some of the same prompts through the same judge: what can be reached."""
-    reconstruction: ReconstructionScores | None
-    seconds: float
+    synonyms: PromptScores | Missing = LEFT_OUT
+    scenes: PromptScores | Missing = LEFT_OUT
+    scene_judge: PromptScores = NOTHING_ASKED
+    """Ground truth for some of the same scenes."""
+    images: ImageScores | Missing = LEFT_OUT
+    reconstruction: ReconstructionScores | Missing = LEFT_OUT
+    diversity: tuple[Variety, ...] | Missing = LEFT_OUT
+    clip: str | Missing = NO_CLIP
+    """Name of the model that matched results with prompts."""
+    seconds: float = 0.0
+    """That it all took."""
     notes: tuple[str, ...] = ()
-    """Sentences about what could not be measured."""
+    """Sentences about how to read the numbers."""
+
+    @property
+    def health(self) -> HealthScores:
+        """Of every mesh that was made and kept."""
+        answers: list[Answer] = []
+        for scores in (self.scores, self.synonyms, self.scenes):
+            if isinstance(scores, PromptScores):
+                answers += [each.answer for each in scores.outcomes]
+        if isinstance(self.images, ImageScores):
+            answers += [each.answer for each in self.images.scores.outcomes]
+        return HealthScores(tuple(answers))
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every number, in the order in which it is shown."""
+        return list_metrics(self)
 
     def to_json(self) -> dict[str, object]:
-        """Return fractions, decibels and counts; null where nothing was measured."""
+        """Return fractions, decibels and counts; null where nothing was measured.
+
+        What is null stands under `not_possible` or `not_measured` with the reason.
+        """
+        numbers: dict[str, object] = {}
+        for metric in self.metrics:
+            numbers |= metric.to_json()
+        missing = [(each.key, each.missing) for each in self.metrics if each.missing is not None]
         return {
             "pack": self.pack,
             "pack_hash": self.pack_hash,
             "seed": self.seed,
-            "n": len(self.scores.outcomes),
-            **dict(_shares(self.scores)),
-            "empty_meshes": self.scores.count("empty"),
-            "refused_prompts": self.scores.count("refused"),
-            **_reconstruction_json(self.reconstruction),
-            "judge_on_ground_truth": {
-                "n": len(self.judge.outcomes),
-                **dict(_shares(self.judge)),
-            },
+            "n": len(self.scores.outcomes) if isinstance(self.scores, PromptScores) else 0,
+            **numbers,
+            "stage_seconds": _medians(self.health.stage_seconds()),
+            "clip_model": self.clip if isinstance(self.clip, str) else None,
+            "not_possible": {key: str(why) for key, why in missing if why.is_about_pack},
+            "not_measured": {key: str(why) for key, why in missing if not why.is_about_pack},
+            "judge_on_ground_truth": _judge_json(self.judge),
+            "scene_judge_on_ground_truth": _scene_judge_json(self.scene_judge),
             "seconds": round(self.seconds, 1),
             "notes": list(self.notes),
-            "prompts": [_outcome_json(each) for each in self.scores.outcomes],
+            "prompts": _outcomes_json(self.scores),
+            "synonyms": _outcomes_json(self.synonyms),
+            "two_objects": _outcomes_json(self.scenes),
+            "images": _outcomes_json(
+                self.images.scores if isinstance(self.images, ImageScores) else self.images
+            ),
         }
 
     def to_text(self) -> str:
         """Return the same for people, without the single prompts."""
-        scores, judge = self.scores, self.judge
-        lines = [
-            f"Pack {self.pack} ({self.pack_hash}): {len(scores.outcomes)} prompts whose kind and"
-            f" colour were never trained together, seed {self.seed}",
-            f"  right kind          {scores.kind}",
-            f"  right main colour   {scores.colour}",
-            f"  both right          {scores.kind_and_colour}",
-            f"  right part colour   {scores.part_colour}",
-            f"  empty meshes        {scores.count('empty')}",
-        ]
-        if refused := scores.count("refused"):
-            lines.append(f"  refused prompts     {refused}")
-        lines += [f"  {asked} taken for {seen}: {n}" for (asked, seen), n in _worst(scores)]
-        lines += _reconstruction_lines(self.reconstruction)
-        lines += [
-            f"The judge on ground truth for {len(judge.outcomes)} of these prompts",
-            f"  right kind          {judge.kind}",
-            f"  right main colour   {judge.colour}",
-            f"  right part colour   {judge.part_colour}",
-        ]
+        lines = [f"Pack {self.pack} ({self.pack_hash}), seed {self.seed}"]
+        group = ""
+        for metric in self.metrics:
+            if metric.group != group:
+                group = metric.group
+                lines.append(group)
+            lines.append(f"  {metric.label:<34} {metric.to_text()}")
+        if isinstance(self.scores, PromptScores):
+            lines += [
+                f"  {asked} taken for {seen}: {n}" for (asked, seen), n in _worst(self.scores)
+            ]
+        lines += _judge_lines(self.judge, self.scene_judge)
         return "\n".join([*lines, *self.notes, f"Took {self.seconds:.0f} s"])
 
 
@@ -145,53 +108,62 @@ def _worst(scores: PromptScores) -> list[tuple[tuple[str, str], int]]:
     return scores.confusions().most_common(5)
 
 
+def _medians(seconds: dict[str, list[float]]) -> dict[str, float]:
+    return {stage: sorted(values)[len(values) // 2] for stage, values in seconds.items()}
+
+
+def _judge_json(judge: PromptScores) -> dict[str, object]:
+    return {"n": len(judge.outcomes), **dict(_shares(judge))}
+
+
 def _shares(scores: PromptScores) -> Iterator[tuple[str, object]]:
     for name in ("kind", "colour", "kind_and_colour", "part_colour"):
-        share: Share = getattr(scores, name)
+        share = getattr(scores, name)
         yield f"{name}_accuracy", share.fraction
         yield f"{name}_interval", share.interval
     yield "part_colour_n", scores.part_colour.num
 
 
-def _reconstruction_json(scores: ReconstructionScores | None) -> dict[str, object]:
-    if scores is None:
-        return {"iou": None, "colour_psnr_db": None, "num_reconstructions": 0}
-    unseen, held_out = scores.of_split("any") or scores, scores.of_split("held_out")
+def _scene_judge_json(judge: PromptScores) -> dict[str, object]:
     return {
-        "iou": unseen.iou,
-        "iou_median": unseen.iou_median,
-        "colour_psnr_db": unseen.color_psnr_db,
-        "colour_psnr_db_pooled": unseen.color_psnr_db_pooled,
-        "num_reconstructions": len(unseen.shapes),
-        "iou_held_out": held_out.iou if held_out else None,
-        "colour_psnr_db_held_out": held_out.color_psnr_db if held_out else None,
+        "n": len(judge.outcomes),
+        "two_object_accuracy": judge.objects.fraction,
+        "two_object_interval": judge.objects.interval,
+        "two_object_kinds_accuracy": judge.kinds.fraction,
+        "two_object_relation_accuracy": judge.relation.fraction,
     }
 
 
-def _reconstruction_lines(scores: ReconstructionScores | None) -> list[str]:
-    if scores is None:
-        return ["Reconstruction: not measured"]
-    unseen, held_out = scores.of_split("any") or scores, scores.of_split("held_out")
-    lines = [
-        f"Reconstruction of {len(unseen.shapes)} unseen shapes through the latent basis",
-        f"  IoU                 {unseen.iou:.3f} mean, {unseen.iou_median:.3f} median",
-        f"  colour PSNR         {unseen.color_psnr_db:.1f} dB mean of shapes,"
-        f" {unseen.color_psnr_db_pooled:.1f} dB over all points",
-    ]
-    if held_out:
-        lines.append(
-            f"  kind and colour never trained together: IoU {held_out.iou:.3f},"
-            f" colour PSNR {held_out.color_psnr_db:.1f} dB"
-        )
+def _judge_lines(judge: PromptScores, scene_judge: PromptScores) -> list[str]:
+    lines = []
+    if judge.outcomes:
+        lines += [
+            f"The judge on ground truth for {len(judge.outcomes)} of these prompts",
+            f"  {'right kind':<34} {judge.kind}",
+            f"  {'right main color':<34} {judge.colour}",
+            f"  {'right part color':<34} {judge.part_colour}",
+        ]
+    if scene_judge.outcomes:
+        lines += [
+            f"The judge of scenes on ground truth for {len(scene_judge.outcomes)} prompts",
+            f"  {'both objects, each in its color':<34} {scene_judge.objects}",
+        ]
     return lines
 
 
+def _outcomes_json(scores: PromptScores | Missing) -> list[dict[str, object]]:
+    return [] if isinstance(scores, Missing) else [_outcome_json(each) for each in scores.outcomes]
+
+
 def _outcome_json(outcome: Outcome) -> dict[str, object]:
-    verdict = asdict(outcome.verdict) if outcome.verdict else None
+    answer = outcome.answer
+    seen = answer.verdict or answer.scene
     return {
         "prompt": outcome.prompt.text,
         "seed": outcome.prompt.seed,
-        "asked": asdict(outcome.prompt.attributes),
-        "seen": verdict,
-        "failure": outcome.failure,
+        "asked": asdict(outcome.prompt.asked),
+        "seen": asdict(seen) if seen else None,
+        "failure": answer.failure,
+        "rivals": answer.rivals,
+        "mesh": asdict(answer.facts) if answer.facts else None,
     }

@@ -1,168 +1,319 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Evaluate a pack: held-out prompts through the pipeline, unseen shapes through the latent."""
+"""Evaluate a pack: prompts and pictures through the pipeline, unseen shapes through the latent."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
 from ..core import pipeline
 from ..core.config import GenerationRequest
-from ..core.errors import (
-    CheckpointError,
-    EmptySurfaceError,
-    InvalidRequestError,
-    NonFiniteError,
-    UnknownPromptError,
-)
-from ..core.native_pack import NativePack
+from ..core.errors import CheckpointError, InvalidRequestError
 from ..core.pack import PACK_FILE, read_manifest
-from ..training.shapes.generate import build_shape
+from ..core.resident import open_pack
+from ..training.shapes.kinds import KINDS
 from ..weights_fetch import pack_hash
-from .ground_truth import shape_surface
-from .judge import MODELS_DIR, NUM_POINTS, Judge, judge_cloud, load_judge
-from .prompts import EvaluationPrompt, held_out_prompts
-from .reconstruction import ReconstructionScores, load_encoder, score_reconstructions
-from .report import EvaluationReport, Outcome, PromptScores
-from .streams import Stream, stream_generator, stream_rng
-from .surface import mesh_cloud, surface_cloud
+from .asking import Asker
+from .clip_model import CONFIG_FILE, ClipModel, load_clip
+from .course import LEFT_OUT, NO_CLIP, Course, Missing, OnProgress
+from .encoders import open_encoder
+from .journal import Journal
+from .judge import MODELS_DIR, Judge, load_judge
+from .prompts import (
+    EvaluationPrompt,
+    held_out_prompts,
+    random_prompts,
+    scene_prompts,
+    synonym_prompts,
+)
+from .reconstruction import ReconstructionScores, score_reconstructions
+from .renders import missing_blender
+from .report import EvaluationReport
+from .retrieval import ClipRetrieval, JudgeRetrieval
+from .scene_judge import NAME as SCENE_JUDGE
+from .scores import NOTHING_ASKED, PromptScores
+from .sections import (
+    ImageScores,
+    Retrieval,
+    Variety,
+    answer_pictures,
+    answer_prompts,
+    answer_scenes,
+    measure_diversity,
+)
+from .streams import Stream
+from .truths import judge_truths
 
-_RESOLUTION = 64
-_NUM_JUDGED_TRUTHS = 102
-_PROMPTS_END, _RECONSTRUCTIONS_END = 0.7, 0.95
-"""Fractions of the whole at which the parts of an evaluation end."""
+SECTIONS = {
+    "prompts": 200,
+    "synonyms": 160,
+    "two-objects": 120,
+    "images": 100,
+    "reconstruction": 192,
+    "diversity": 24,
+}
+"""What can be measured, with how many cases it is measured by default."""
+
+_COSTS = {"images": 4.0, "reconstruction": 2.0, "diversity": 4.0, "truths": 0.5}
+"""Of one case, where a prompt costs 1."""
+_NUM_TRUTHS = 102
+_NUM_SCENE_TRUTHS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSettings:
+    """What is measured; the same settings ask every pack the same."""
+
+    sections: tuple[str, ...] = tuple(SECTIONS)
+    num_prompts: int = SECTIONS["prompts"]
+    samples: int | None = None
+    """At most so many cases of each section, for a cheap look."""
+    seed: int = 0
+    """Of prompts, noise and shapes."""
+    clip: str = ""
+    """A CLIP model for R-precision, as `clip_model.load_clip` takes it."""
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.sections) - set(SECTIONS):
+            raise InvalidRequestError(
+                f"there is no section {min(unknown)!r}, only {', '.join(SECTIONS)}"
+            )
+        for name, value, low in (
+            ("prompts", self.num_prompts, 1),
+            ("samples", self.samples, 1),
+            ("seed", self.seed, 0),
+        ):
+            if value is not None and value < low:
+                raise InvalidRequestError(f"{name} must be at least {low}, got {value}")
+
+    def count(self, section: str) -> int:
+        """Return how many cases of a section there are; 0 if it is left out."""
+        if section not in self.sections:
+            return 0
+        count = self.num_prompts if section == "prompts" else SECTIONS[section]
+        return min(count, self.samples or count)
 
 
 def evaluate(
     pack_dir: Path,
+    settings: EvaluationSettings,
     *,
-    num_prompts: int = 200,
-    num_reconstructions: int = 192,
-    seed: int = 0,
-    on_progress: pipeline.OnProgress,
+    on_progress: OnProgress,
+    cancel: threading.Event | None = None,
+    journal: Path | None = None,
     models_dir: Path = MODELS_DIR,
 ) -> EvaluationReport:
     """Measure how well a pack does what it is asked for; blocks for minutes.
 
     Args:
         pack_dir: folder of the pack.
-        num_prompts: prompts to answer, at least 1.
-        num_reconstructions: unseen shapes to send through the latent.
-        seed: of prompts, noise and shapes; the same seed asks every pack the same.
+        settings: what to measure.
         on_progress: told the stage and the fraction done.
-        models_dir: where judge and encoder are.
+        cancel: set it to stop within about a second.
+        journal: keeps what was found; a later call with the same settings goes on from there.
+        models_dir: where the judges are, and the encoder of a pack that ships none.
 
     Raises:
-        InvalidRequestError: a number is out of range.
+        InvalidRequestError: there is no such CLIP model.
         CheckpointError: the judge or the pack is missing or damaged.
-        PackError: the folder holds no pack that answers prompts.
+        PackError: the folder holds no pack.
+        CancelledError: cancelled.
+        OSError: the journal cannot be written.
     """
-    for name, value, low in (
-        ("prompts", num_prompts, 1),
-        ("reconstructions", num_reconstructions, 0),
-    ):
-        if value < low:
-            raise InvalidRequestError(f"number of {name} must be at least {low}, got {value}")
-    if seed < 0:
-        raise InvalidRequestError(f"seed must not be negative, got {seed}")
     started = time.perf_counter()
     on_progress("Loading the judge", 0.0)
-    judge = load_judge(models_dir)
-    prompts = held_out_prompts(num_prompts, seed)
-    outcomes = []
-    for outcome in _answers(judge, pack_dir, prompts):
-        outcomes.append(outcome)
-        on_progress("Answering prompts", _PROMPTS_END * len(outcomes) / num_prompts)
-    pipeline.release()
-    reconstruction, notes = _reconstruct(
-        pack_dir, num_reconstructions, seed, on_progress, models_dir
-    )
-    on_progress("Judging the judge", _RECONSTRUCTIONS_END)
-    truths = _truths(judge, prompts[:_NUM_JUDGED_TRUTHS], seed)
-    on_progress("Done", 1.0)
-    return EvaluationReport(
-        pack=_pack_name(pack_dir),
-        pack_hash=pack_hash(pack_dir),
-        seed=seed,
-        scores=PromptScores(tuple(outcomes)),
-        judge=PromptScores(truths),
-        reconstruction=reconstruction,
-        seconds=time.perf_counter() - started,
-        notes=notes,
-    )
-
-
-def _answers(
-    judge: Judge, pack_dir: Path, prompts: Sequence[EvaluationPrompt]
-) -> Iterator[Outcome]:
-    """Make a mesh for every prompt and judge it."""
-    for prompt in prompts:
-        request = GenerationRequest(
-            prompt=prompt.text,
-            pack=pack_dir.name,
-            seed=prompt.seed,
-            resolution=_RESOLUTION,
-            texture_size=0,
-        )
-        try:
-            (result,) = pipeline.generate(
-                request, pack_dir, on_progress=_ignore, cancel=threading.Event()
-            )
-        except (EmptySurfaceError, NonFiniteError):
-            yield Outcome(prompt, None, "empty")
-        except UnknownPromptError:
-            yield Outcome(prompt, None, "refused")
-        else:
-            generator = stream_generator(Stream.SURFACE, prompt.seed)
-            points, colors = mesh_cloud(result.mesh, NUM_POINTS, generator)
-            part = prompt.attributes.second_part
-            yield Outcome(prompt, judge_cloud(judge, points, colors, part))
-
-
-def _truths(judge: Judge, prompts: Sequence[EvaluationPrompt], seed: int) -> tuple[Outcome, ...]:
-    """Judge what the generator itself makes of the prompts, through the same kind of mesh."""
-    outcomes = []
-    for index, prompt in enumerate(prompts):
-        shape = build_shape(prompt.attributes, stream_rng(Stream.JUDGE_TEST, seed, index))
-        generator = stream_generator(Stream.SURFACE, prompt.seed)
-        cloud = surface_cloud(*shape_surface(shape, _RESOLUTION), NUM_POINTS, generator)
-        verdict = judge_cloud(judge, *cloud, prompt.attributes.second_part)
-        outcomes.append(Outcome(prompt, verdict))
-    return tuple(outcomes)
-
-
-def _reconstruct(
-    pack_dir: Path, count: int, seed: int, on_progress: pipeline.OnProgress, models_dir: Path
-) -> tuple[ReconstructionScores | None, tuple[str, ...]]:
-    """Score reconstructions where there is an encoder, else say why there are none."""
-    if count == 0:
-        return None, ()
-    if not (pack_dir / PACK_FILE).is_file():
-        return None, ("Reconstruction needs an encoder, and only native packs have one here.",)
-    span = _RECONSTRUCTIONS_END - _PROMPTS_END
-
-    def on_shape(done: int) -> None:
-        on_progress("Reconstructing shapes", _PROMPTS_END + span * done / count)
-
-    models = NativePack(pack_dir, torch.device("cpu"), torch.float32)
+    evaluation = _Evaluation(pack_dir, settings, models_dir, cancel or threading.Event())
+    kept = Journal(journal, evaluation.identity)
     try:
-        trained = load_encoder(pack_hash(pack_dir), models.decoder.spec, models_dir)
+        report = evaluation.run(kept, on_progress)
+    finally:
+        kept.close()
+        pipeline.release()
+    on_progress("Done", 1.0)
+    return replace(report, seconds=time.perf_counter() - started)
+
+
+class _Evaluation:
+    """One pack, one set of settings."""
+
+    def __init__(
+        self,
+        pack_dir: Path,
+        settings: EvaluationSettings,
+        models_dir: Path,
+        cancel: threading.Event,
+    ) -> None:
+        self._pack_dir, self._settings, self._models_dir = pack_dir, settings, models_dir
+        self._asker = Asker(pack_dir, cancel)
+        self._description = pipeline.describe_pack(pack_dir)
+        self._hash = pack_hash(pack_dir)
+        self._judge = load_judge(models_dir)
+        self._kinds = [kind for kind in self._judge.spec.kinds if kind in KINDS]
+        self._scene_judge = _scene_judge(models_dir)
+        self._notes: list[str] = []
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """Everything that the items of the journal depend on."""
+        judges = [
+            (self._models_dir / f"{name}.json").read_text(encoding="utf-8")
+            for name in ("judge", SCENE_JUDGE)
+            if (self._models_dir / f"{name}.json").is_file()
+        ]
+        # Other sections may be asked for next time; their items stand for themselves.
+        settings = {k: v for k, v in asdict(self._settings).items() if k != "sections"}
+        return {"pack": self._hash, "settings": settings, "judges": judges}
+
+    def run(self, journal: Journal, on_progress: OnProgress) -> EvaluationReport:
+        """Measure everything that the settings ask for."""
+        settings = self._settings
+        plan = {name: settings.count(name) * _COSTS.get(name, 1.0) for name in SECTIONS}
+        plan["truths"] = _COSTS["truths"] * min(settings.count("prompts"), _NUM_TRUTHS)
+        course = Course(journal, plan, on_progress, self._asker.cancel)
+        prompts = held_out_prompts(settings.count("prompts"), settings.seed, self._kinds)
+        clip = self._clip()
+        scores = self._answer(course, prompts, clip)
+        synonyms = self._synonyms(course)
+        scenes, scene_truths = self._scenes(course)
+        images = self._images(course)
+        diversity = self._diversity(course)
+        pipeline.release()
+        return EvaluationReport(
+            pack=self._name(),
+            pack_hash=self._hash,
+            seed=settings.seed,
+            scores=scores,
+            synonyms=synonyms,
+            scenes=scenes,
+            scene_judge=scene_truths,
+            images=images,
+            diversity=diversity,
+            reconstruction=self._reconstruct(course),
+            judge=judge_truths(course, self._judge, prompts[:_NUM_TRUTHS], settings.seed),
+            clip=clip.name if isinstance(clip, ClipModel) else clip,
+            notes=self._all_notes(),
+        )
+
+    def _missing(self, section: str) -> Missing | None:
+        """Return why a section of prompts is not measured, if it is not."""
+        if not self._settings.count(section):
+            return LEFT_OUT
+        if not self._description.has_text:
+            return Missing("it has no text model", is_about_pack=True)
+        return None
+
+    def _answer(
+        self, course: Course, prompts: tuple[EvaluationPrompt, ...], clip: ClipModel | Missing
+    ) -> PromptScores | Missing:
+        if missing := self._missing("prompts"):
+            return missing
+        matched = clip if isinstance(clip, ClipModel) else None
+        retrieval = Retrieval(
+            JudgeRetrieval(self._judge.spec, prompts),
+            ClipRetrieval(matched, prompts, self._settings.seed) if matched else None,
+        )
+        return answer_prompts(
+            course,
+            self._asker,
+            self._judge,
+            prompts,
+            section="prompts",
+            stage="Answering prompts",
+            retrieval=retrieval,
+        )
+
+    def _synonyms(self, course: Course) -> PromptScores | Missing:
+        if missing := self._missing("synonyms"):
+            return missing
+        count = self._settings.count("synonyms")
+        prompts = synonym_prompts(count, self._settings.seed, self._kinds)
+        return answer_prompts(
+            course,
+            self._asker,
+            self._judge,
+            prompts,
+            section="synonyms",
+            stage="Asking in words never said",
+        )
+
+    def _scenes(self, course: Course) -> tuple[PromptScores | Missing, PromptScores]:
+        missing = self._missing("two-objects")
+        if missing is None and isinstance(self._scene_judge, Missing):
+            missing = self._scene_judge
+        if missing is not None or isinstance(self._scene_judge, Missing):
+            return missing or LEFT_OUT, NOTHING_ASKED
+        kinds = [kind for kind in self._scene_judge.spec.kinds if kind in KINDS]
+        count, seed = self._settings.count("two-objects"), self._settings.seed
+        prompts = scene_prompts(count, seed, kinds)
+        scores = answer_scenes(course, self._asker, self._scene_judge, prompts)
+        first = prompts[:_NUM_SCENE_TRUTHS]
+        truths = judge_truths(course, self._scene_judge, first, seed, section="scene truths")
+        return scores, truths
+
+    def _images(self, course: Course) -> ImageScores | Missing:
+        count = self._settings.count("images")
+        if not count:
+            return LEFT_OUT
+        if not self._description.has_image:
+            return Missing("it has no image model", is_about_pack=True)
+        if why := missing_blender():
+            return Missing(why)
+        shown = random_prompts(count, self._settings.seed, self._kinds, Stream.IMAGES)
+        return answer_pictures(course, self._asker, self._judge, shown)
+
+    def _diversity(self, course: Course) -> tuple[Variety, ...] | Missing:
+        if missing := self._missing("diversity"):
+            return missing
+        count = self._settings.count("diversity")
+        prompts = random_prompts(count, self._settings.seed, self._kinds, Stream.DIVERSITY)
+        return measure_diversity(course, self._asker, prompts)
+
+    def _reconstruct(self, course: Course) -> ReconstructionScores | Missing:
+        count = self._settings.count("reconstruction")
+        if not count:
+            return LEFT_OUT
+        models = open_pack(self._pack_dir, torch.device("cpu"), torch.float32, course.check)
+        is_native = (self._pack_dir / PACK_FILE).is_file()
+        basis = models.prior(GenerationRequest(prompt="any")).basis if is_native else None
+        decoder = models.load_decoder(course.check)
+        way = open_encoder(
+            self._pack_dir, self._hash, models, basis, course.check, self._models_dir
+        )
+        if isinstance(way, Missing):
+            return way
+        return score_reconstructions(course, way, decoder, count=count, seed=self._settings.seed)
+
+    def _clip(self) -> ClipModel | Missing:
+        if not self._settings.count("prompts"):
+            return LEFT_OUT
+        if self._settings.clip:
+            return load_clip(self._settings.clip)
+        own = self._pack_dir / "clip"
+        if (own / CONFIG_FILE).is_file():
+            self._notes.append("R-precision is by the pack's own CLIP, which its prior listens to.")
+            return load_clip(str(own))
+        return NO_CLIP
+
+    def _all_notes(self) -> tuple[str, ...]:
+        notes = list(self._notes)
+        if unknown := len(KINDS) - len(self._kinds):
+            notes.append(
+                f"The judge does not know {unknown} of {len(KINDS)} kinds, which were not"
+                " asked for: train it again with `python -m maquette.evaluation.train_judge`."
+            )
+        return tuple(notes)
+
+    def _name(self) -> str:
+        is_native = (self._pack_dir / PACK_FILE).is_file()
+        return read_manifest(self._pack_dir).id if is_native else self._pack_dir.name
+
+
+def _scene_judge(models_dir: Path) -> Judge | Missing:
+    try:
+        return load_judge(models_dir, SCENE_JUDGE)
     except CheckpointError as error:
-        return None, (f"Reconstruction was not measured: {error}.",)
-    basis = models.prior(GenerationRequest(prompt="any")).basis
-    scores = score_reconstructions(
-        trained, basis, models.decoder, count=count, seed=seed, on_shape=on_shape
-    )
-    return scores, ()
-
-
-def _pack_name(pack_dir: Path) -> str:
-    return read_manifest(pack_dir).id if (pack_dir / PACK_FILE).is_file() else pack_dir.name
-
-
-def _ignore(stage: str, fraction: float) -> None:
-    """Single generations are too short to report on."""
+        return Missing(f"there is no judge of scenes ({error})")

@@ -24,6 +24,15 @@ class Stream(IntEnum):
     PROMPTS = 3
     RECONSTRUCTION = 4
     SURFACE = 5
+    SYNONYMS = 6
+    SCENES = 7
+    IMAGES = 8
+    DIVERSITY = 9
+    SHEET = 10
+    SCENE_TRAINING = 11
+    SCENE_TEST = 12
+    RETRIEVAL = 13
+    VIEWS = 14
 
 
 def stream_rng(stream: Stream, seed: int, index: int = 0) -> np.random.Generator:

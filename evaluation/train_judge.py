@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Train the judge on freshly generated ground truth: `python -m maquette.evaluation.train_judge`.
+"""Train the judges on freshly generated ground truth: `python -m maquette.evaluation.train_judge`.
 
-Main colours are drawn evenly, and positions and colours are roughened, so that the judge neither
-expects what is usual nor trips over surfaces that are a little blobby.
+Main colours are drawn evenly, and positions and colours are roughened, so that the judges neither
+expect what is usual nor trip over surfaces that are a little blobby. There are two: one of single
+objects, and one of scenes with two of them (`scene_judge`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import argparse
 import logging
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..training.shapes.attributes import ShapeAttributes
 from ..training.shapes.colours import COLOURS
 from ..training.shapes.field import ShapeBatch
-from ..training.shapes.generate import build_shape, sample_attributes
+from ..training.shapes.labels import SceneLabels
+from ..training.shapes.scenes import build_scene, sample_object, sample_pair
 from .judge import (
     MAIN_PART,
     MODELS_DIR,
@@ -33,6 +35,9 @@ from .judge import (
     mean_logits,
     save_judge,
 )
+from .scene_judge import NAME as SCENE_JUDGE
+from .scene_judge import NUM_POINTS as NUM_SCENE_POINTS
+from .scene_judge import judge_scene, scene_spec
 from .streams import Stream, stream_generator, stream_rng
 from .surface import ground_truth_clouds
 
@@ -41,6 +46,8 @@ logger = logging.getLogger(__name__)
 _STORED_POINTS = 1280
 _BATCH = 8
 _NUM_TEST_SHAPES = 1020
+_PAIR_SHARE = 0.7
+"""Of scenes that hold two objects; the others teach that a second one need not be there."""
 _NO_ANSWER = -100
 """Target of a part that the shape does not have; cross entropy leaves it out."""
 
@@ -65,6 +72,8 @@ class JudgeTraining:
     """Standard deviation of the error on all colours of a cloud together, and on each alone."""
     colour_bleed: float = 0.15
     """Share of the points that take on some of another point's colour."""
+    is_of_scenes: bool = False
+    """Whether several kinds may be there at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,50 +82,82 @@ class JudgeData:
 
     points: Tensor  # [S, N, 3]
     colors: Tensor  # [S, N, 3], sRGB
-    kinds: Tensor  # [S]
-    parts: Tensor  # [S, 2]: main, and the second part where there is one
+    kinds: Tensor  # [S, K], 1 for each kind that is there
+    parts: Tensor  # [S, 2], what is asked for: main and a second part, or the kinds of a scene
     part_colours: Tensor  # [S, 2]
+    labels: tuple[SceneLabels, ...]
 
 
-def generate_clouds(spec: JudgeSpec, stream: Stream, seed: int, count: int) -> JudgeData:
+Draw = Callable[[np.random.Generator, JudgeSpec], SceneLabels]
+"""Draws what a shape shall be."""
+
+
+def draw_object(rng: np.random.Generator, spec: JudgeSpec) -> SceneLabels:
+    """Draw one object with every kind and every main colour equally likely."""
+    kind, colour = str(rng.choice(spec.kinds)), str(rng.choice(list(COLOURS)))
+    return SceneLabels(objects=(sample_object(rng, kind=kind, color=colour, split="any"),))
+
+
+def draw_scene(rng: np.random.Generator, spec: JudgeSpec) -> SceneLabels:
+    """Draw two objects of different kinds, or one to three that are alike."""
+    if rng.random() > _PAIR_SHARE:
+        return replace(draw_object(rng, spec), count=int(rng.integers(1, 4)))
+    while True:
+        pair = sample_pair(rng, "any")
+        names = {each.kind for each in pair.objects}
+        if len(names) == 2 and names <= set(spec.kinds):
+            return pair
+
+
+def generate_clouds(
+    spec: JudgeSpec, stream: Stream, seed: int, count: int, draw: Draw = draw_object
+) -> JudgeData:
     """Build fresh shapes and spread points over them."""
-    clouds, described = [], []
+    clouds: list[tuple[Tensor, Tensor]] = []
+    labels: list[SceneLabels] = []
+    rngs = [stream_rng(stream, seed, index) for index in range(count)]
+    num_points = NUM_SCENE_POINTS if draw is draw_scene else _STORED_POINTS
     for start in range(0, count, _BATCH):
-        shapes = []
-        for index in range(start, min(start + _BATCH, count)):
-            rng = stream_rng(stream, seed, index)
-            shapes.append(build_shape(_even_attributes(rng), rng))
+        shapes = [build_scene(draw(rng, spec), rng) for rng in rngs[start : start + _BATCH]]
         generator = stream_generator(Stream.SURFACE, seed, start)
-        clouds.append(ground_truth_clouds(ShapeBatch(shapes), _STORED_POINTS, generator))
-        described.extend(shape.attributes for shape in shapes)
-    questions = [_questions(spec, each) for each in described]
+        clouds.append(ground_truth_clouds(ShapeBatch(shapes), num_points, generator))
+        labels.extend(shape.labels for shape in shapes if shape.labels is not None)
+    ask = _ask_scene if draw is draw_scene else _ask_object
+    questions = [ask(spec, each, rng) for each, rng in zip(labels, rngs, strict=True)]
+    kinds = torch.zeros(count, len(spec.kinds))
+    for row, each in enumerate(labels):
+        kinds[row, [spec.kinds.index(known.kind) for known in each.objects]] = 1.0
     return JudgeData(
         points=torch.cat([points for points, _ in clouds]),
         colors=torch.cat([colors for _, colors in clouds]),
-        kinds=torch.tensor([spec.kinds.index(each.kind) for each in described]),
+        kinds=kinds,
         parts=torch.tensor([parts for parts, _ in questions]),
         part_colours=torch.tensor([colours for _, colours in questions]),
+        labels=tuple(labels),
     )
 
 
-def _even_attributes(rng: np.random.Generator) -> ShapeAttributes:
-    """Draw attributes with every main colour equally likely, and mostly with a second part."""
-    for _ in range(2):
-        colour = str(rng.choice(list(COLOURS)))
-        attributes = sample_attributes(rng, main_colour=colour, split="any")
-        if attributes.second_part is not None:
-            break
-    return attributes
-
-
-def _questions(spec: JudgeSpec, known: ShapeAttributes) -> tuple[list[int], list[int]]:
-    """Return the parts to ask for and the colours to answer."""
-    second = known.second_part or MAIN_PART
-    parts = [spec.parts.index(MAIN_PART), spec.parts.index(second)]
-    main = spec.colours.index(known.main_colour)
-    if known.second_colour is None:
+def _ask_object(
+    spec: JudgeSpec, known: SceneLabels, rng: np.random.Generator
+) -> tuple[list[int], list[int]]:
+    """Return the parts to ask for, the second one drawn from those there are, and the answers."""
+    first = known.objects[0]
+    parts, main = [spec.parts.index(MAIN_PART)] * 2, spec.colours.index(first.color)
+    there = [pair for pair in first.parts if pair[0] in spec.parts]
+    if not there:
         return parts, [main, _NO_ANSWER]
-    return parts, [main, spec.colours.index(known.second_colour)]
+    part, colour = there[int(rng.integers(len(there)))]
+    return [parts[0], spec.parts.index(part)], [main, spec.colours.index(colour)]
+
+
+def _ask_scene(
+    spec: JudgeSpec, known: SceneLabels, rng: np.random.Generator
+) -> tuple[list[int], list[int]]:
+    """Return the kinds whose colours are asked for, and the answers."""
+    objects = [known.objects[0], known.objects[-1]]
+    kinds = [spec.parts.index(each.kind) for each in objects]
+    colours = [spec.colours.index(each.color) for each in objects]
+    return kinds, colours if len(known.objects) == 2 else [colours[0], _NO_ANSWER]
 
 
 def train_judge(config: JudgeTraining, data: JudgeData, spec: JudgeSpec) -> Judge:
@@ -134,7 +175,7 @@ def train_judge(config: JudgeTraining, data: JudgeData, spec: JudgeSpec) -> Judg
         points, colors = roughen(config, data, rows, generator)
         with torch.autocast("cpu", torch.bfloat16):
             kind, colour = judge(points, colors, data.parts[rows])
-        kind_loss = F.cross_entropy(kind.float(), data.kinds[rows], label_smoothing=0.05)
+        kind_loss = _kind_loss(kind.float(), data.kinds[rows], config.is_of_scenes)
         answers, colour = data.part_colours[rows].flatten(), colour.float().flatten(0, 1)
         colour_loss = F.cross_entropy(colour, answers, ignore_index=_NO_ANSWER)
         optimizer.zero_grad()
@@ -146,6 +187,14 @@ def train_judge(config: JudgeTraining, data: JudgeData, spec: JudgeSpec) -> Judg
                 "step %d: kind %.3f, colours %.3f", step, kind_loss.item(), colour_loss.item()
             )
     return judge.eval()
+
+
+def _kind_loss(logits: Tensor, kinds: Tensor, is_of_scenes: bool) -> Tensor:
+    """Return how wrong the kinds are; in scenes each is there or not, whatever else is."""
+    if not is_of_scenes:
+        return F.cross_entropy(logits, kinds, label_smoothing=0.05)
+    # Summed over the kinds: their mean would hide the two that are there among all the others.
+    return F.binary_cross_entropy_with_logits(logits, kinds, reduction="sum") / len(logits)
 
 
 def roughen(
@@ -179,39 +228,74 @@ def try_judge(judge: Judge, data: JudgeData) -> dict[str, object]:
     """Return the shares of right answers on fresh shapes, and which kinds were mixed up."""
     clouds = data.points[:, :NUM_POINTS], data.colors[:, :NUM_POINTS]
     kind, colour = mean_logits(judge, *clouds, data.parts)
-    seen = kind.argmax(dim=-1)
+    seen, asked = kind.argmax(dim=-1), data.kinds.argmax(dim=-1)
     is_right = colour.argmax(dim=-1) == data.part_colours
     has_second = data.part_colours[:, 1] != _NO_ANSWER
     names = judge.spec.kinds
     mistakes = Counter(
-        f"{names[asked]} taken for {names[found]}"
-        for asked, found in zip(data.kinds.tolist(), seen.tolist(), strict=True)
-        if asked != found
+        f"{names[wanted]} taken for {names[found]}"
+        for wanted, found in zip(asked.tolist(), seen.tolist(), strict=True)
+        if wanted != found
     )
     return {
         "shapes": len(seen),
-        "kind": round(float((seen == data.kinds).float().mean()), 4),
+        "kind": round(float((seen == asked).float().mean()), 4),
         "main_colour": round(float(is_right[:, 0].float().mean()), 4),
         "part_colour": round(float(is_right[has_second, 1].float().mean()), 4),
         "mistakes": dict(mistakes.most_common()),
     }
 
 
+def try_scene_judge(judge: Judge, data: JudgeData) -> dict[str, object]:
+    """Return the shares of right answers on fresh scenes of two objects."""
+    rights = []
+    for points, colors, known in zip(data.points, data.colors, data.labels, strict=True):
+        if len(known.objects) == 2:
+            seen = judge_scene(judge, points, colors, known)
+            has_kinds = set(seen.kinds) == {each.kind for each in known.objects}
+            has_colors = seen.colors == tuple(each.color for each in known.objects)
+            rights.append((has_kinds, has_kinds and has_colors, seen.relation == known.relation))
+    shares = np.array(rights, dtype=np.float64).reshape(-1, 3).mean(axis=0).round(4).tolist()
+    names = ("kinds", "kinds_and_colours", "relation")
+    return {"scenes": len(rights)} | dict(zip(names, shares, strict=True))
+
+
 def main() -> None:
     """Generate, train, test and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=MODELS_DIR)
+    parser.add_argument("--only", choices=("objects", "scenes"), help="train one of the judges")
+    parser.add_argument("--shapes", type=int, help="fewer shapes, for a trial")
+    parser.add_argument("--steps", type=int, help="fewer steps, for a trial")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    config, spec = JudgeTraining(seed=arguments.seed), current_spec()
+    objects = JudgeTraining(seed=arguments.seed)
+    scenes = replace(objects, is_of_scenes=True, num_shapes=12000, num_steps=2400, num_points=512)
+    changes = {"num_shapes": arguments.shapes, "num_steps": arguments.steps}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if arguments.only != "scenes":
+        _make(replace(objects, **changes), current_spec(), arguments.output)
+    if arguments.only != "objects":
+        _make(replace(scenes, **changes), scene_spec(), arguments.output)
+
+
+def _make(config: JudgeTraining, spec: JudgeSpec, output: Path) -> None:
+    """Train one judge, try it on fresh shapes and save it."""
+    draw, name = (draw_scene, SCENE_JUDGE) if config.is_of_scenes else (draw_object, "judge")
+    training, test = (
+        (Stream.SCENE_TRAINING, Stream.SCENE_TEST)
+        if config.is_of_scenes
+        else (Stream.JUDGE_TRAINING, Stream.JUDGE_TEST)
+    )
     started = time.process_time()
-    data = generate_clouds(spec, Stream.JUDGE_TRAINING, config.seed, config.num_shapes)
+    data = generate_clouds(spec, training, config.seed, config.num_shapes, draw)
     logger.info("%d shapes in %.0f CPU seconds", config.num_shapes, time.process_time() - started)
     judge = train_judge(config, data, spec)
     seconds = round(time.process_time() - started)
-    fresh = generate_clouds(spec, Stream.JUDGE_TEST, config.seed, _NUM_TEST_SHAPES)
-    found = try_judge(judge, fresh)
+    num_fresh = min(_NUM_TEST_SHAPES, config.num_shapes)
+    fresh = generate_clouds(spec, test, config.seed, num_fresh, draw)
+    found = try_scene_judge(judge, fresh) if config.is_of_scenes else try_judge(judge, fresh)
     logger.info("on fresh ground truth: %s", found)
     facts: dict[str, object] = {
         "made_by": "python -m maquette.evaluation.train_judge",
@@ -219,7 +303,7 @@ def main() -> None:
         "cpu_seconds": seconds,
         "on_fresh_ground_truth": found,
     }
-    save_judge(judge, facts, arguments.output)
+    save_judge(judge, facts, output, name)
 
 
 if __name__ == "__main__":

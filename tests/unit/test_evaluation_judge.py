@@ -11,6 +11,7 @@ import pytest
 import torch
 from maquette.core.errors import CheckpointError
 from maquette.evaluation.judge import (
+    MAIN_PART,
     MODELS_DIR,
     NUM_POINTS,
     Judge,
@@ -20,9 +21,12 @@ from maquette.evaluation.judge import (
     load_judge,
     save_judge,
 )
-from maquette.evaluation.streams import Stream
+from maquette.evaluation.streams import Stream, stream_rng
+from maquette.evaluation.surface import ground_truth_clouds
 from maquette.evaluation.train_judge import JudgeTraining, generate_clouds, train_judge
 from maquette.training.shapes.colours import COLOURS
+from maquette.training.shapes.field import ShapeBatch
+from maquette.training.shapes.generate import generate_shape
 
 pytestmark = pytest.mark.needs_torch
 
@@ -39,15 +43,15 @@ def cloud(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_judge_knows_fresh_ground_truth(judge: Judge) -> None:
-    count = 102
-    data = generate_clouds(judge.spec, Stream.JUDGE_TEST, 1234, count)
+    count, kinds, colours = 102, 0, 0
 
-    kinds, colours = 0, 0
     for index in range(count):
-        points, colors = data.points[index, :NUM_POINTS], data.colors[index, :NUM_POINTS]
-        verdict = judge_cloud(judge, points, colors, None)
-        kinds += verdict.kind == judge.spec.kinds[data.kinds[index]]
-        colours += verdict.main_colour == judge.spec.colours[data.part_colours[index, 0]]
+        shape = generate_shape(stream_rng(Stream.JUDGE_TEST, 1234, index), split="any")
+        generator = torch.Generator().manual_seed(index)
+        points, colors = ground_truth_clouds(ShapeBatch([shape]), NUM_POINTS, generator)
+        verdict = judge_cloud(judge, points[0], colors[0], None)
+        kinds += verdict.kind == shape.attributes.kind
+        colours += verdict.main_colour == shape.attributes.main_colour
 
     assert kinds / count >= 0.95
     assert colours / count >= 0.95
@@ -92,7 +96,20 @@ def test_training_learns_the_kinds_of_a_handful_of_shapes() -> None:
     judge = train_judge(config, data, spec)
 
     kind, _ = judge(data.points, data.colors, data.parts)
-    assert kind.argmax(-1).tolist() == data.kinds.tolist()
+    assert kind.argmax(-1).tolist() == data.kinds.argmax(-1).tolist()
+
+
+def test_objects_are_asked_for_a_part_that_they_have() -> None:
+    spec = current_spec()
+
+    data = generate_clouds(spec, Stream.JUDGE_TEST, 3, 6)
+
+    for known, parts, colours in zip(data.labels, data.parts, data.part_colours, strict=True):
+        (only,) = known.objects
+        assert spec.parts[parts[0]] == MAIN_PART
+        assert spec.colours[colours[0]] == only.color
+        if only.parts:
+            assert only.part_color(spec.parts[parts[1]]) == spec.colours[colours[1]]
 
 
 def test_saved_judge_is_read_back_in_half_precision(tmp_path: Path) -> None:
@@ -114,6 +131,14 @@ def test_judge_of_other_kinds_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(CheckpointError, match=r"judge\.json: this judge knows other kinds"):
         load_judge(tmp_path)
+
+
+def test_judge_of_fewer_kinds_goes_on_judging_those(tmp_path: Path) -> None:
+    spec = current_spec()
+    few = JudgeSpec(spec.kinds[:3], spec.colours, spec.parts[:2])
+    save_judge(Judge(few), {}, tmp_path)
+
+    assert load_judge(tmp_path).spec == few
 
 
 def test_missing_and_damaged_judges_are_refused(tmp_path: Path) -> None:

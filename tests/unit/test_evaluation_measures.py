@@ -9,8 +9,13 @@ import pytest
 import torch
 from maquette.evaluation.ground_truth import cell_centres
 from maquette.evaluation.measures import (
+    Histogram,
     Share,
+    chamfer_distance,
+    histogram,
+    mean_pairwise_chamfer,
     mean_square,
+    num_rivals,
     overlap,
     psnr_db,
     share_right,
@@ -89,3 +94,68 @@ def test_psnr_of_a_constant_error_has_a_closed_form(offset: float, decibels: flo
 
 def test_psnr_without_error_is_infinite() -> None:
     assert psnr_db(0.0) == math.inf
+
+
+def test_overlap_of_a_box_and_itself_moved_is_known_from_its_sides() -> None:
+    x, y, z = cell_centres(16).unbind(1)
+    box = (x.abs() < 0.5) & (y.abs() < 0.5) & (z.abs() < 0.5)
+    moved = ((x - 0.25).abs() < 0.5) & (y.abs() < 0.5) & (z.abs() < 0.5)
+
+    # A quarter of its side of 1 further on: 3/4 are shared, 5/4 joined.
+    assert overlap(box, moved) == pytest.approx(0.75 / 1.25)
+
+
+def test_chamfer_of_clouds_that_were_moved_is_the_way_they_went() -> None:
+    first = torch.tensor([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0]])
+
+    assert chamfer_distance(first, first) == 0.0
+    assert chamfer_distance(first, first + torch.tensor([0.0, 3.0, 4.0])) == pytest.approx(5.0)
+
+
+def test_chamfer_is_the_mean_of_both_directions() -> None:
+    one, two = torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
+
+    # The one point is 1 from the nearest of the two; they are 1 and 3 from it.
+    assert chamfer_distance(one, two) == pytest.approx(0.5 * (1.0 + 2.0))
+    assert chamfer_distance(two, one) == chamfer_distance(one, two)
+
+
+def test_pairwise_chamfer_counts_every_pair_once() -> None:
+    clouds = [torch.full((4, 3), place) for place in (0.0, 1.0, 3.0)]
+
+    root = math.sqrt(3.0)
+    assert mean_pairwise_chamfer(clouds) == pytest.approx((1 + 3 + 2) * root / 3)
+    assert mean_pairwise_chamfer(clouds[:1]) is None
+
+
+@pytest.mark.parametrize(("own", "rivals"), [(0, 0), (1, 1), (2, 3), (3, 3)])
+def test_rivals_are_captions_that_fit_as_well_or_better(own: int, rivals: int) -> None:
+    # One picture against four captions; the last two fit equally.
+    scores = torch.tensor([0.9, 0.5, 0.1, 0.1])
+
+    assert num_rivals(scores, own) == rivals
+
+
+def test_r_precision_of_a_toy_table() -> None:
+    table = torch.tensor([[0.9, 0.1, 0.2], [0.8, 0.7, 0.1], [0.3, 0.2, 0.6]])
+
+    hits = [num_rivals(row, own) == 0 for own, row in enumerate(table)]
+
+    assert share_right(hits) == Share(2, 3)
+
+
+def test_a_scorer_without_an_opinion_is_never_right() -> None:
+    assert num_rivals(torch.zeros(5), 2) == 4
+
+
+def test_histogram_counts_as_by_hand() -> None:
+    values = [0.0, 0.1, 0.25, 0.5, 0.99, 1.0]
+
+    assert histogram(values, 0.0, 1.0, 4) == Histogram(0.0, 1.0, (2, 1, 1, 2))
+
+
+def test_histogram_keeps_what_lies_beyond_its_ends() -> None:
+    found = histogram([-3.0, 2.0, math.inf], 0.0, 1.0, 2)
+
+    assert found.counts == (1, 2)
+    assert found.edges == (0.0, 0.5, 1.0)
