@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..specs import DecoderSpec
 from .implicit_mlp import ImplicitMLP
 from .params_proj import ParamsProj
+from .pieces import in_pieces
 
 
 class Decoder(nn.Module):
@@ -88,8 +89,7 @@ class SignedDistanceField:
         return self.mlp.split(raw, "stf_color").float().sigmoid()
 
     def _raw(self, mlp: ImplicitMLP, weights: Sequence[Tensor], points: Tensor) -> Tensor:
-        size = self._chunk_size
-        if size is None or len(points) <= size:
-            return mlp(points[None], weights)[0]  # type: ignore[no-any-return]
-        starts = range(0, len(points), size)
-        return torch.cat([mlp(points[None, start : start + size], weights)[0] for start in starts])
+        def evaluate(piece: Tensor) -> Tensor:
+            return mlp(piece[None], weights)[0]  # type: ignore[no-any-return]
+
+        return in_pieces(evaluate, points, mlp.output.weight.dtype, self._chunk_size)
