@@ -47,11 +47,14 @@ class ImplicitMLP(nn.Module):
             raise ValueError(f"expected {self.spec.num_generated} weights, got {len(weights)}")
         dtype = self.output.weight.dtype
         h = encode_position(points, self.spec.position_frequencies).to(dtype)
+        # Where nothing is learned, what a layer gives need not be kept beside its activation.
+        in_place = not torch.is_grad_enabled()
         for weight, bias in zip(weights, self.generated_biases, strict=True):
-            h = F.silu(_generated_layer(h, weight.to(dtype), bias))
+            h = F.silu(_generated_layer(h, weight.to(dtype), bias), inplace=in_place)
         for i, layer in enumerate(self.shared, start=self.spec.num_generated):
             assert isinstance(layer, nn.Linear)
-            h = F.silu(self._shared_layer(layer, h, directions, takes_direction=self._takes(i)))
+            h = self._shared_layer(layer, h, directions, takes_direction=self._takes(i))
+            h = F.silu(h, inplace=in_place)
         return self.output(h)  # type: ignore[no-any-return]
 
     def split(self, channels: Tensor, head: Head) -> Tensor:

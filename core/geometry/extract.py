@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from ..errors import EmptySurfaceError
 from ..interrupt import Check, ignore
+from .drafts import DraftedEvaluator
 from .grid import (
     GridValues,
     Method,
@@ -33,11 +36,13 @@ def extract_mesh(
     *,
     device: torch.device,
     method: Method = "sparse",
+    draft: SignedDistance | None = None,
     border: Border = "closed",
     refine_steps: int = 0,
     chunk_size: int | None = None,
     check: Check = ignore,
     on_progress: OnFraction = ignore_fraction,
+    on_grid: Callable[[GridValues], None] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return the closed surface of a field over [-1, 1]^3.
 
@@ -48,11 +53,14 @@ def extract_mesh(
         method: `sparse` asks the field near its surface only; `dense` everywhere. The meshes
             are the same. `quick` asks least and may miss a thin part that touches no other:
             for previews.
+        draft: the field roughly and cheaper, for `sparse`; where it will not do, or all over if
+            it is too rough, the field itself is asked. The mesh is the same.
         border: how surfaces end at the box; `openai` also shrinks as Shap-E's code does.
         refine_steps: further queries per vertex that move it onto the true zero.
         chunk_size: points per query of the field.
         check: called before each query; may raise to stop.
         on_progress: called with the fraction done.
+        on_grid: called with what the field was found to be.
     Returns:
         Vertices in [-1, 1]^3, float32 [V, 3], within 4e-6 where the box cuts the surface; faces
         counter-clockwise seen from outside, int32 [F, 3].
@@ -61,12 +69,15 @@ def extract_mesh(
         NonFiniteError: the field returned NaN or infinity.
     """
     chunk_size = chunk_size or default_chunk_size(device)
+    if draft is not None:
+        draft, _ = _beside(draft, device)
     signed_distance, device = _beside(signed_distance, device)
     grid = evaluate_grid(
         signed_distance,
         resolution,
         device=device,
         method=method,
+        draft=draft,
         chunk_size=chunk_size,
         check=check,
         on_progress=on_progress,
@@ -79,6 +90,8 @@ def extract_mesh(
     vertices, faces = marching_cubes(grid.values, border=border, crossing=crossing, check=check)
     if not len(faces):
         raise EmptySurfaceError(float(grid.values.max()))
+    if on_grid is not None:
+        on_grid(grid)
     return vertices.cpu().numpy(), faces.cpu().numpy()
 
 
@@ -105,14 +118,20 @@ def evaluate_grid(
     *,
     device: torch.device,
     method: Method = "sparse",
+    draft: SignedDistance | None = None,
     chunk_size: int | None = None,
     check: Check = ignore,
     on_progress: OnFraction = ignore_fraction,
 ) -> GridValues:
     """Evaluate a field at the nodes of the grid; arguments as for `extract_mesh`."""
-    evaluator = NodeEvaluator(
-        signed_distance, resolution, device, chunk_size=chunk_size, check=check
-    )
+    if draft is not None and method == "sparse":
+        evaluator: NodeEvaluator = DraftedEvaluator(
+            draft, signed_distance, resolution, device, chunk_size=chunk_size, check=check
+        )
+    else:
+        evaluator = NodeEvaluator(
+            signed_distance, resolution, device, chunk_size=chunk_size, check=check
+        )
     done = 0.0
 
     def report(fraction: float) -> None:

@@ -37,9 +37,11 @@ class GridValues:
     values: Tensor
     """Signed distance, positive inside, float32 [R, R, R]; -1 or 1 where it was not evaluated."""
     num_queries: int
-    """How many points the field was evaluated at."""
+    """How many points the field was evaluated at, those asked roughly and exactly counted twice."""
     is_dense: bool
     """Whether every node was evaluated, be it as asked or because an audit failed."""
+    is_exact: Tensor
+    """Which values are the field's own, neither rough nor filled in, bool [R, R, R]."""
 
 
 def axis_coordinates(resolution: int, device: torch.device) -> Tensor:
@@ -85,17 +87,42 @@ class NodeEvaluator:
         self._chunk_size = chunk_size or default_chunk_size(device)
         self.check = check
 
+    @property
+    def is_exact(self) -> Tensor:
+        """Which nodes were evaluated exactly, bool [R**3]."""
+        return ~torch.isnan(self.values)
+
     def evaluate(self, nodes: Tensor, on_progress: OnFraction = ignore_fraction) -> None:
         """Evaluate the field at nodes given by their flat index, int64 [N].
 
         Raises:
             NonFiniteError: the field returned NaN or infinity.
         """
+        self._ask(self._signed_distance, nodes, on_progress)
+
+    @property
+    def doubt(self) -> float:
+        """How far a value may be from the exact one, as a difference of its atanh."""
+        return 0.0
+
+    def settle(self, inside: Tensor) -> bool:
+        """Make exact whatever the surface depends on.
+
+        Args:
+            inside: on which side each node was found, bool [R, R, R].
+        Returns:
+            Whether that has confirmed the sides; if not, everything must be looked at again.
+        """
+        return True
+
+    def _ask(
+        self, field: SignedDistance, nodes: Tensor, on_progress: OnFraction = ignore_fraction
+    ) -> None:
         for start in range(0, len(nodes), self._chunk_size):
             self.check()
             chunk = nodes[start : start + self._chunk_size]
             with torch.no_grad():
-                values = self._signed_distance(self.points(chunk)).float()
+                values = field(self.points(chunk)).float()
             if not bool(torch.isfinite(values).all()):
                 raise NonFiniteError("the signed distance")
             self.values[chunk] = values
@@ -122,5 +149,10 @@ def evaluate_dense(
 ) -> GridValues:
     """Evaluate the field at every node of the grid."""
     evaluator.evaluate_rest(on_progress)
-    values = evaluator.values.view((evaluator.resolution,) * 3)
-    return GridValues(values, evaluator.num_queries, is_dense=True)
+    shape = (evaluator.resolution,) * 3
+    return GridValues(
+        evaluator.values.view(shape),
+        evaluator.num_queries,
+        is_dense=True,
+        is_exact=evaluator.is_exact.view(shape),
+    )

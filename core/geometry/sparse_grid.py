@@ -72,6 +72,8 @@ def evaluate_sparse(
     inside: Tensor | None = None
     while inside is None:
         slope, inside = _descend(evaluator, levels, slope, on_progress)
+    if not evaluator.settle(inside):
+        return evaluate_sparse(evaluator, on_progress)
     if not bool(inside.any()) or not _audit(evaluator, inside.view(-1)):
         return evaluate_dense(evaluator, on_progress)
     on_progress(1.0)
@@ -132,7 +134,7 @@ class _Level:
             slope: steepest slope of h.
         """
         distance = 2**-0.5 * self.spacing - _THIN * self.cell
-        h = _MARGIN * slope * distance
+        h = _MARGIN * slope * distance + self._evaluator.doubt
         return math.tanh(h) if h < _SATURATED else math.inf
 
 
@@ -140,9 +142,9 @@ def _filled(evaluator: NodeEvaluator, inside: Tensor) -> GridValues:
     """Fill in the sign of the nodes that were not evaluated, bool [R, R, R]."""
     evaluator.check()
     values = evaluator.values.view_as(inside)
-    unknown = torch.isnan(values)
+    unknown, is_exact = torch.isnan(values), evaluator.is_exact.view_as(inside)
     values.masked_fill_(unknown & inside, 1.0).masked_fill_(unknown & ~inside, -1.0)
-    return GridValues(values, evaluator.num_queries, is_dense=False)
+    return GridValues(values, evaluator.num_queries, is_dense=False, is_exact=is_exact)
 
 
 def _descend(

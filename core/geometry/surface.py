@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from ..config import SurfaceConfig
 from ..interrupt import Check
 from .cleanup import remove_specks
 from .extract import extract_mesh
+from .grid import GridValues
 from .health import inspect_mesh
 from .simplify import simplify
 from .symmetry import Side, cut_half, fold, larger_side, mirror_half
@@ -25,6 +26,9 @@ Report = Callable[[str, float], None]
 """Called with the stage and the fraction of the meshing done."""
 
 StageTimer = Callable[[str], AbstractContextManager[None]]
+
+_LARGEST_KEPT = 128
+"""Nodes per axis up to which the grid is kept: 10 MB, and the next size that is usual takes 80."""
 
 _Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
 
@@ -37,6 +41,15 @@ class Field(Protocol):
 
     def color(self, points: Tensor) -> Tensor:
         """Return sRGB colours in [0, 1], [P, 3]."""
+
+
+@runtime_checkable
+class DraftedField(Field, Protocol):
+    """A field that can also be asked roughly."""
+
+    @property
+    def draft_distance(self) -> Callable[[Tensor], Tensor] | None:
+        """The distance, roughly and cheaper; None where exactly is as cheap."""
 
 
 class _FoldedField:
@@ -65,6 +78,9 @@ class Surface:
     """How many triangles the grid gave."""
     num_half: int = 0
     """How many of the vertices are those of the half that was mirrored; 0 if none was."""
+    grid: GridValues | None = None
+    """The field at the nodes of the grid, as far as it is known; None where it was mirrored or
+    is large."""
 
     @property
     def is_simplified(self) -> bool:
@@ -99,13 +115,16 @@ class SurfaceMaker:
             EmptySurfaceError: the field has none.
             NonFiniteError: the field returned NaN or infinity.
         """
+        grids: list[GridValues] = []
         with self.stage("surface"):
             fine = extract_mesh(
                 field.signed_distance,
                 self.resolution,
                 device=self.device,
+                draft=field.draft_distance if isinstance(field, DraftedField) else None,
                 check=self.check,
                 on_progress=lambda fraction: self.report("Finding the surface", 0.4 * fraction),
+                on_grid=grids.append if self.resolution <= _LARGEST_KEPT else None,
             )
             self.check()
             vertices, faces, num_specks = remove_specks(*fine, self.min_share)
@@ -113,7 +132,8 @@ class SurfaceMaker:
             fine = vertices, faces
         if self.config.symmetry == "x" and (made := self._mirrored(field, fine)) is not None:
             return made
-        return Surface(field, *self._within(fine, self.config.triangles), fine[0], len(fine[1]))
+        made = self._within(fine, self.config.triangles)
+        return Surface(field, *made, fine[0], len(fine[1]), grid=grids[0] if grids else None)
 
     def _mirrored(self, field: Field, mesh: _Mesh) -> Surface | None:
         """Return the symmetric surface; None if its halves do not join."""

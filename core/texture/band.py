@@ -9,6 +9,7 @@ between them is as smooth as the surface that was extracted at this resolution.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,21 +23,40 @@ from ..interrupt import Check, ignore
 MAX_RESOLUTION = 128
 """Nodes per axis beyond which there is memory to lose and no shape to gain."""
 
-_LAYERS = 2
-"""Cells around those of the surface that are kept too."""
+_LAYERS = 1
+"""Cells around those of the surface that are kept too: where it has just been simplified, a texel
+is hardly ever in another cell than the surface, and gradients look one node farther."""
+_FAR_LAYERS = 2
+"""The same where much was simplified, and texels have a way to go."""
 
 _SATURATED = 8.0
 """Largest atanh of the field that float32 values resolve."""
 
 _NEWTON_STEPS = 4
-_LONGEST_STEP = 1.0
-"""Of one step, in cells."""
+_STEP = (-1.0, 1.0)
+"""Limits of one step, in cells."""
 _REACH = 2.5
 """Farthest that a point is moved, in cells."""
 _ON_SURFACE = 0.01
 """Distance in cells below which a point need not move."""
 _ARRIVED = 0.1
 """Distance in cells below which a point counts as arrived."""
+
+
+_ON_GRID = 1e-3
+"""Distance in cells within which a vertex counts as lying on an edge of the grid."""
+
+
+class KnownNodes(Protocol):
+    """A field at the nodes of a grid over [-1, 1]^3."""
+
+    @property
+    def values(self) -> Tensor:
+        """The signed distance, float32 [R, R, R], nodes [x, y, z]."""
+
+    @property
+    def is_exact(self) -> Tensor:
+        """Which values are the field's own, bool [R, R, R]."""
 
 
 class SurfaceBand:
@@ -54,38 +74,51 @@ class SurfaceBand:
         Newton's method along the gradient. A point that does not arrive, or would go farther than
         a few cells, stays where it is.
         """
-        start = points.to(self._volume.device, torch.float32)
+        start = _by_axis(points.to(self._volume.device))
         moved = start.clone()
-        active = torch.arange(len(start), device=start.device)
+        values = self._look_up(moved)  # distance and gradient there, [4, P]
+        active = torch.arange(len(points), device=start.device)
         for _ in range(_NEWTON_STEPS):
-            distance, gradient = self._look_up(moved[active])
-            squared = gradient.square().sum(dim=1)
+            squared = _squared(values[1:, active])
+            distance = values[0, active]
             # A comparison with NaN is false: what left the band stays, without having arrived.
             goes_on = distance.square() > (_ON_SURFACE * self.cell) ** 2 * squared
-            active, share = active[goes_on], -distance[goes_on] / squared[goes_on].clamp(min=1e-12)
-            step = gradient[goes_on] * share[:, None]
-            length = step.norm(dim=1, keepdim=True).clamp(min=1e-12)
-            moved[active] += step * (_LONGEST_STEP * self.cell / length).clamp(max=1.0)
-        distance, gradient = self._look_up(moved)
-        arrived = distance.abs() <= _ARRIVED * self.cell * gradient.norm(dim=1)
-        arrived &= (moved - start).norm(dim=1) <= _REACH * self.cell
-        ends: Tensor = torch.where(arrived[:, None], moved, start)
+            active, distance, squared = active[goes_on], distance[goes_on], squared[goes_on]
+            if not len(active):
+                break
+            slope = squared.clamp(min=1e-12).sqrt()
+            length = (distance / slope).clamp(*(each * self.cell for each in _STEP))
+            moved[:, active] -= values[1:, active] * (length / slope)
+            values[:, active] = self._look_up(moved[:, active])
+        arrived = values[0].square() <= (_ARRIVED * self.cell) ** 2 * _squared(values[1:])
+        arrived &= _squared(moved - start) <= (_REACH * self.cell) ** 2
+        ends: Tensor = torch.where(arrived, moved, start).T
         return ends.to(points.device)
 
     def normals(self, points: Tensor) -> Tensor:
         """Return outward unit normals at points [P, 3]; NaN away from the surface, [P, 3]."""
-        gradient = self._look_up(points.to(self._volume.device, torch.float32))[1]
+        gradient = self._look_up(_by_axis(points.to(self._volume.device)))[1:]
         # Positive inside: the distance falls outward.
-        normals: Tensor = -gradient / gradient.norm(dim=1, keepdim=True)
+        normals: Tensor = (-gradient / _squared(gradient).sqrt()).T
         return normals.to(points.device)
 
-    def _look_up(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Interpolate distance [P] and gradient [P, 3] between the nodes."""
+    def _look_up(self, points: Tensor) -> Tensor:
+        """Interpolate distance and gradient between the nodes, [4, P] at points [3, P]."""
         # grid_sample counts the last axis of the volume first.
-        places = points.flip(1)[None, None, None]
+        places = points.flip(0).T.contiguous()[None, None, None]
         values = F.grid_sample(self._volume, places, padding_mode="border", align_corners=True)
-        channels = values.view(4, -1)
-        return channels[0], channels[1:].T
+        return values.view(4, -1)
+
+
+def _by_axis(points: Tensor) -> Tensor:
+    """Return points [P, 3] as float32 [3, P]: sums over axes are then several times as fast."""
+    return points.to(torch.float32).T.contiguous()
+
+
+def _squared(vectors: Tensor) -> Tensor:
+    """Return the squared lengths of vectors [3, P], [P]."""
+    x, y, z = vectors
+    return x * x + y * y + z * z
 
 
 def sample_band(
@@ -94,6 +127,8 @@ def sample_band(
     resolution: int,
     *,
     device: torch.device,
+    is_far: bool = True,
+    known: KnownNodes | None = None,
     chunk_size: int | None = None,
     check: Check = ignore,
 ) -> SurfaceBand:
@@ -104,6 +139,8 @@ def sample_band(
         vertices: the surface before its triangles became fewer, [V, 3] in [-1, 1]^3.
         resolution: nodes per axis, no more than the surface was extracted at.
         device: where the field takes its points.
+        is_far: whether what will be asked about lies farther off than a fraction of a cell.
+        known: what the field was found to be at some nodes; those are not asked again.
         chunk_size: points per query of the field.
         check: called before each query; may raise to stop.
     Raises:
@@ -111,41 +148,63 @@ def sample_band(
     """
     check()
     resolution = min(resolution, MAX_RESOLUTION)
-    nodes = np.flatnonzero(_nodes_near(vertices, resolution))
-    axis = torch.linspace(-1.0, 1.0, resolution)
-    places = np.stack(np.unravel_index(nodes, (resolution,) * 3), axis=1)
-    values = np.empty(len(nodes), dtype=np.float32)
-    chunk_size = chunk_size or (16384 if device.type == "cpu" else 262144)
-    for start in range(0, len(nodes), chunk_size):
-        check()
-        points = axis[torch.from_numpy(places[start : start + chunk_size])].to(device)
-        with torch.no_grad():
-            values[start : start + chunk_size] = signed_distance(points).float().cpu().numpy()
-    if not np.isfinite(values).all():
-        raise NonFiniteError("the signed distance")
+    near = _nodes_near(vertices, resolution, _FAR_LAYERS if is_far else _LAYERS).reshape(-1)
     distance = torch.full((resolution**3,), torch.nan)
-    unsquashed = torch.from_numpy(values).atanh().clamp(-_SATURATED, _SATURATED)
-    distance[torch.from_numpy(nodes)] = unsquashed
+    if known is not None and len(known.values) == resolution:
+        is_known = known.is_exact.cpu().view(-1) & torch.from_numpy(near)
+        distance[is_known] = known.values.cpu().view(-1)[is_known]
+        near &= ~is_known.numpy()
+    nodes = torch.from_numpy(np.flatnonzero(near))
+    axis = torch.linspace(-1.0, 1.0, resolution)
+    chunk_size = chunk_size or (4096 if device.type == "cpu" else 262144)
+    for chunk in nodes.split(chunk_size):
+        check()
+        with torch.no_grad():
+            values = signed_distance(axis[_places(chunk, resolution)].to(device))
+        distance[chunk] = values.float().cpu()
+        if not bool(distance[chunk].isfinite().all()):
+            raise NonFiniteError("the signed distance")
+    distance = distance.atanh_().clamp_(-_SATURATED, _SATURATED)
     kept_on = device if device.type == "cuda" else torch.device("cpu")
     return SurfaceBand(distance.view((resolution,) * 3).to(kept_on))
 
 
-def _nodes_near(vertices: NDArray[np.float32], resolution: int) -> NDArray[np.bool_]:
-    """Return which nodes belong to the cells of vertices or to those around them, [R, R, R]."""
-    cells = np.floor((vertices + 1.0) / 2.0 * (resolution - 1)).astype(np.int64)
-    cells = cells.clip(0, resolution - 2)
+def _places(nodes: Tensor, resolution: int) -> Tensor:
+    """Turn flat indices [N] into [x, y, z], [N, 3]."""
+    line = nodes // resolution
+    return torch.stack([line // resolution, line % resolution, nodes % resolution], dim=1)
+
+
+def _nodes_near(vertices: NDArray[np.float32], resolution: int, layers: int) -> NDArray[np.bool_]:
+    """Return which nodes belong to the cells around vertices or to layers around those, [R, R, R].
+
+    A vertex that lies on an edge or a face of the grid is in all the cells there.
+    """
+    places = (vertices + 1.0) / 2.0 * (resolution - 1)
+    low, high = (
+        np.floor(places + shift).astype(np.int64).clip(0, resolution - 2)
+        for shift in (-_ON_GRID, _ON_GRID)
+    )
     near = np.zeros((resolution,) * 3, dtype=bool)
-    near[tuple(cells.T)] = True
+    for x in (low[:, 0], high[:, 0]):
+        for y in (low[:, 1], high[:, 1]):
+            for z in (low[:, 2], high[:, 2]):
+                near[x, y, z] = True
     for axis in range(3):
-        lines = np.moveaxis(near, axis, 0)
-        spread = lines.copy()
         # The last node of a cell is one on, so that the band reaches one farther up than down.
-        for step in range(1, _LAYERS + 2):
-            spread[step:] |= lines[:-step]
-            if step <= _LAYERS:
-                spread[:-step] |= lines[step:]
-        near = np.moveaxis(spread, 0, axis)
+        near = _spread(_spread(near, axis, layers + 1, up=True), axis, layers, up=False)
     return near
+
+
+def _spread(near: NDArray[np.bool_], axis: int, steps: int, *, up: bool) -> NDArray[np.bool_]:
+    """Mark also what lies up to so many steps above or below along an axis, [R, R, R]."""
+    spread = near.copy()
+    before = (slice(None),) * axis
+    for step in range(1, steps + 1):
+        lower, upper = (*before, slice(None, -step)), (*before, slice(step, None))
+        target, source = (upper, lower) if up else (lower, upper)
+        spread[target] |= near[source]
+    return spread
 
 
 def _differences(distance: Tensor, cell: float) -> list[Tensor]:
