@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from .picture import draw_picture
 from .preferences_engine import draw_connection
@@ -145,6 +146,9 @@ class MAQUETTE_PT_mesh(SidebarPanel, bpy.types.Panel):
         column.enabled = settings.texture_size > 0
         column.prop(settings, "normal_map")
         column.prop(settings, "occlusion_map")
+        if not settings.texture_size:
+            words = iface_("There are no maps without a texture: set Texture under Advanced")
+            draw_text(layout, context, words, icon="INFO")
         column = layout.column()
         column.prop(settings, "num_lods")
         column.prop(settings, "collision")

@@ -70,6 +70,10 @@ def test_maps_need_a_texture():
 
     greyed = [name for kind, name, enabled in calls if kind == "prop" and not enabled]
     assert greyed == ["normal_map", "occlusion_map"]
+    assert "There are no maps without a texture" in texts(draw(generate.MAQUETTE_PT_mesh.draw))
+
+    settings().texture_size = 512
+    assert "no maps" not in texts(draw(generate.MAQUETTE_PT_mesh.draw))
 
 
 def test_facts_are_those_of_the_mesh(cube):
