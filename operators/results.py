@@ -66,10 +66,14 @@ class _OnResult:
 
 
 class MAQUETTE_OT_regenerate(_OnResult, bpy.types.Operator):
-    """Make this object again from its prompt, seed and settings, in its place"""
+    """Make this object again"""
 
     bl_idname = "maquette.regenerate"
-    bl_label = "Regenerate"
+    bl_label = "Regenerate in Place"
+    bl_description = (
+        "Make this object again where it stands, from the same prompt, seed and settings: the same"
+        " mesh, unless it was edited, or model or Maquette are others now"
+    )
 
     def apply(self, context, subject, record):
         spec = jobs.JobSpec(
@@ -82,10 +86,14 @@ class MAQUETTE_OT_regenerate(_OnResult, bpy.types.Operator):
 
 
 class MAQUETTE_OT_same_with_new_seed(_OnResult, bpy.types.Operator):
-    """Make another object from the same prompt and settings with a new seed, beside this one"""
+    """Make one more object of the same kind"""
 
     bl_idname = "maquette.same_with_new_seed"
     bl_label = "Same With New Seed"
+    bl_description = (
+        "Make one more object beside this one, from the same prompt and settings with another seed:"
+        " another shape"
+    )
 
     def apply(self, context, subject, record):
         if not (record.get("prompt") or record.get("image_source")):
@@ -97,10 +105,14 @@ class MAQUETTE_OT_same_with_new_seed(_OnResult, bpy.types.Operator):
 
 
 class MAQUETTE_OT_more_like_this(_OnResult, bpy.types.Operator):
-    """Make several objects that resemble this one, beside it"""
+    """Make several objects that resemble this one"""
 
     bl_idname = "maquette.more_like_this"
     bl_label = "More Like This"
+    bl_description = (
+        "Make several objects beside this one that keep its shape and differ a little; the button"
+        " at the right asks how many and how much"
+    )
 
     count: IntProperty(
         name="Variants",

@@ -100,7 +100,7 @@ def draw_more_like_this(column) -> None:
     row = column.row(align=True)
     # It holds for the whole panel, so it is put back.
     row.operator_context = "EXEC_DEFAULT"
-    row.operator("maquette.more_like_this", icon="DUPLICATE")
+    row.operator("maquette.more_like_this", icon="OUTLINER_COLLECTION")
     row.operator_context = "INVOKE_DEFAULT"
     row.operator("maquette.more_like_this", text="", icon="PREFERENCES")
 

@@ -71,10 +71,12 @@ class MAQUETTE_PT_result(_ResultPanel, bpy.types.Panel):
         _draw_view(layout, context)
         column = layout.column(align=True)
         column.operator("maquette.regenerate", icon="FILE_REFRESH")
-        column.operator("maquette.same_with_new_seed", icon="RNDCURVE")
+        # What leaves this object as it is, and adds others beside it.
+        column = layout.column(align=True)
+        column.operator("maquette.same_with_new_seed", icon="ADD")
         if not is_variant(active):  # The gallery has this button too.
             draw_more_like_this(column)
-        column.operator("maquette.edit_prompt", icon="GREASEPENCIL")
+        layout.operator("maquette.edit_prompt", icon="GREASEPENCIL")
 
 
 def _draw_view(layout, context) -> None:
@@ -165,8 +167,8 @@ class MAQUETTE_MT_result(bpy.types.Menu):
     def draw(self, context):
         layout = self.layout
         layout.operator("maquette.regenerate", icon="FILE_REFRESH")
-        layout.operator("maquette.same_with_new_seed", icon="RNDCURVE")
-        layout.operator("maquette.more_like_this", icon="DUPLICATE")
+        layout.operator("maquette.same_with_new_seed", icon="ADD")
+        layout.operator("maquette.more_like_this", icon="OUTLINER_COLLECTION")
         layout.operator("maquette.edit_prompt", icon="GREASEPENCIL")
         layout.separator()
         layout.operator("maquette.update_thumbnail", icon="IMAGE_DATA")

@@ -105,10 +105,8 @@ class MAQUETTE_UL_jobs(bpy.types.UIList):
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index):
         row = layout.row(align=True)
-        if item.state == "RUNNING":
-            row.progress(factor=item.fraction, text=item.label)
-        else:
-            _draw_label(row, item)
+        # How far a running job is stands above, where its stage and its time are.
+        _draw_label(row, item)
         buttons = row.row(align=True)
         buttons.emboss = "NONE"
         if item.state in {"WAITING", "RUNNING"}:

@@ -298,6 +298,19 @@ def test_each_job_has_the_buttons_of_its_state(state, buttons):
 
     assert [name for kind, name, _ in recorder.calls if kind == "operator"] == buttons
     assert "a chair" in [name for _, name, _ in recorder.calls]
+    # The one bar of a run stands above the list.
+    assert "progress" not in [kind for kind, _, _ in recorder.calls]
+
+
+def test_steps_cannot_be_set_where_fast_sampling_sets_them():
+    def is_enabled(name):
+        calls = draw_enabled(generate.MAQUETTE_PT_advanced.draw)
+        return next(enabled for kind, each, enabled in calls if (kind, each) == ("prop", name))
+
+    assert is_enabled("steps")
+    settings().fast_sampling = True
+    assert not is_enabled("steps")
+    assert is_enabled("fast_sampling") and is_enabled("resolution")
 
 
 def test_the_failure_of_the_chosen_job_is_shown_once():
@@ -355,7 +368,7 @@ def test_texts_are_broken_so_that_nothing_is_cut_off_or_lost(width, text):
 def test_the_preferences_show_the_packs_folder():
     preferences = bpy.context.preferences.addons["maquette"].preferences
     recorder = Recorder()
-    view = SimpleNamespace(layout=recorder, bl_rna=preferences.bl_rna)
+    view = SimpleNamespace(layout=recorder, bl_rna=preferences.bl_rna, precision="AUTO")
 
     MaquettePreferences.draw(view, bpy.context)
 
