@@ -73,7 +73,7 @@ def _for_generation(error: errors.GenerationError) -> str:
             )
         case errors.MeshInputError():
             return _say(
-                rpt_("Cannot rebuild {mesh}, {reason}: choose one with faces and depth"),
+                rpt_("Cannot rebuild {mesh}, {reason}: choose one with depth"),
                 mesh=_clip(error.source, 20),
                 reason=_clip(rpt_(error.reason), 24),
             )

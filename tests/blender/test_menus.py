@@ -80,13 +80,13 @@ def drawers(name: str) -> list:
 
 def test_every_entry_is_in_its_menu_once_and_gone_after_disabling():
     names = [name for name, _, _ in menus.ENTRIES]
-    assert all(len(drawers(name)) == 1 for name in names)
+    assert all(len(drawers(name)) == names.count(name) for name in names)
 
     addon_utils.disable("maquette", default_set=True)
     assert not any(drawers(name) for name in names)
 
     addon_utils.enable("maquette", default_set=True)
-    assert all(len(drawers(name)) == 1 for name in names)
+    assert all(len(drawers(name)) == names.count(name) for name in names)
 
 
 def test_our_own_menus_name_operators_that_exist():
@@ -101,6 +101,15 @@ def test_our_own_menus_name_operators_that_exist():
 def test_the_add_menu_in_object_mode_only():
     assert shown(menus._in_add, mode="OBJECT") == ["MAQUETTE_MT_add"]
     assert shown(menus._in_add, mode="EDIT_MESH") == []
+
+
+def test_meshes_can_be_rebuilt_in_object_mode_only(empty):
+    mesh = bpy.data.objects.new("Cube", bpy.data.meshes.new("Cube"))
+
+    assert shown(menus._in_meshes, object=mesh, mode="OBJECT") == ["maquette.rebuild"]
+    assert shown(menus._in_meshes, object=mesh, mode="EDIT_MESH") == []
+    assert shown(menus._in_meshes, object=empty, mode="OBJECT") == []
+    assert shown(menus._in_meshes, object=None, mode="OBJECT") == []
 
 
 def test_a_reference_image_in_the_viewport_and_nothing_else(empty):

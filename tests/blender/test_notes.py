@@ -12,6 +12,7 @@ from maquette.operators import known_things, notes
 PACK = Path(__file__).parents[2] / "packs" / "starter" / "pack.json"
 
 NOTES = [
+    "some colors of the mesh had to be guessed",
     "1 loose speck was removed",
     "12 loose specks were removed",
     "The object was not made symmetric because its halves do not join",

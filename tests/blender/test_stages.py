@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_stage_that_core_reports_is_known():
-    names = ("pipeline.py", "variants.py", "meshing.py", "geometry/surface.py")
+    names = ("pipeline.py", "latents.py", "encode.py", "meshing.py", "geometry/surface.py")
     sources = "".join((ROOT / "core" / name).read_text(encoding="utf-8") for name in names)
-    reported = re.findall(r'(?:on_progress|report)\(\s*"([^"]+)"', sources)
+    reported = re.findall(r'(?:on_progress|announce|report)\(\s*"([^"]+)"', sources)
 
     assert len(reported) >= 6
     assert set(reported) == set(stages.STAGES)
