@@ -27,6 +27,11 @@ class Queries:
     colors: Tensor
     """sRGB in [0, 1], [B, P, 3]."""
 
+    def to(self, device: torch.device) -> Queries:
+        """Return the same on a device."""
+        points, distance, colors = self.points, self.distance, self.colors
+        return Queries(points.to(device), distance.to(device), colors.to(device))
+
 
 class ShapeDataset:
     """All shards of a folder; half precision in memory."""

@@ -30,7 +30,7 @@ def fit_coefficients(
 
     Arguments are those of `core.fitting.fit_coefficients`.
     """
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(coefficients.device.type, torch.bfloat16):
         return fitting.fit_coefficients(
             decoder, basis, coefficients, cloud, fit_spec(config), generator
         )

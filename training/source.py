@@ -77,9 +77,7 @@ class StfTargets(NamedTuple):
 
     def to(self, device: torch.device) -> StfTargets:
         """Return the same on a device."""
-        points, distance, colors = self.queries.points, self.queries.distance, self.queries.colors
-        queries = Queries(points.to(device), distance.to(device), colors.to(device))
-        return StfTargets(queries, self.is_known.to(device))
+        return StfTargets(self.queries.to(device), self.is_known.to(device))
 
 
 class Stage1Source(Protocol):

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _ENCODE_POINTS = 1024
 _ENCODE_BATCH = 64
 _FIT_CHUNK, _FIT_BATCH = 1000, 50
+_CPU = torch.device("cpu")
 
 
 class AutoEncoder(nn.Module):
@@ -39,19 +40,22 @@ class AutoEncoder(nn.Module):
         initialise_decoder(self.decoder)
 
 
-def train_autoencoder(config: TrainingConfig, data: ShapeDataset, folder: Path) -> AutoEncoder:
-    """Train encoder and decoder together on known distances and colours."""
+def train_autoencoder(
+    config: TrainingConfig, data: ShapeDataset, folder: Path, device: torch.device = _CPU
+) -> AutoEncoder:
+    """Train encoder and decoder together on known distances and colours, on a device."""
     torch.manual_seed(config.seed)
-    model = AutoEncoder(config)
+    model = AutoEncoder(config).to(device)
     run = Run("stage1", model, config.stage1, folder)
 
     def losses(generator: torch.Generator) -> dict[str, Tensor]:
         indices = data.training_indices(config.stage1.batch_size, generator)
         cloud = data.cloud(indices, config.encoder.num_points, generator)
         queries = data.queries(indices, config.field_loss.queries_per_shape, generator)
-        with torch.autocast("cpu", torch.bfloat16):
-            latent = model.encoder(*cloud)
-            noise = torch.randn(latent.shape, generator=generator)
+        queries = queries.to(device)
+        with run.autocast():
+            latent = model.encoder(*(each.to(device) for each in cloud))
+            noise = torch.randn(latent.shape, generator=generator).to(device)
             latent = latent + config.field_loss.latent_noise * noise
             return field_loss(model.decoder, latent, queries, config.field_loss)
 
@@ -63,12 +67,14 @@ def train_autoencoder(config: TrainingConfig, data: ShapeDataset, folder: Path) 
 def encode_all(config: TrainingConfig, data: ShapeDataset, model: AutoEncoder) -> Tensor:
     """Return the latent of every shape, [N, L * C] in half precision."""
     model.eval()
+    device = next(model.parameters()).device
     generator = step_generator(config.seed, -1)
     latents = []
-    for indices in torch.arange(len(data)).split(_ENCODE_BATCH):
-        with torch.autocast("cpu", torch.bfloat16):
-            latent = model.encoder(*data.cloud(indices, _ENCODE_POINTS, generator))
-        latents.append(latent.flatten(1).half())
+    for indices in torch.split(torch.arange(len(data)), _ENCODE_BATCH):
+        cloud = data.cloud(indices, _ENCODE_POINTS, generator)
+        with torch.autocast(device.type, torch.bfloat16):
+            latent = model.encoder(*(each.to(device) for each in cloud))
+        latents.append(latent.flatten(1).half().cpu())
     return torch.cat(latents)
 
 
@@ -100,16 +106,17 @@ def fit_all(
     decoder: Decoder,
     folder: Path,
 ) -> Tensor:
-    """Return the coefficients of every shape [N, K], fitted through the decoder.
+    """Return the coefficients of every shape [N, K], fitted through the decoder where that is.
 
     Works in chunks that are kept on disk, so that it can be stopped, and shared by several
     processes (torchrun).
     """
     if config.fit is None:
         raise ValueError("the config has no section [fit]")
-    decoder.requires_grad_(False)
+    device = next(decoder.requires_grad_(False).parameters()).device
+    basis = basis.to(device)
     folder.mkdir(exist_ok=True)
-    chunks = torch.arange(len(data)).split(_FIT_CHUNK)
+    chunks = torch.split(torch.arange(len(data)), _FIT_CHUNK)
     processes = dist.get_world_size() if dist.is_initialized() else 1
     for number in range(rank(), len(chunks), processes):
         path = folder / f"{number:04d}.pt"
@@ -117,13 +124,11 @@ def fit_all(
             continue
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
         fitted = []
-        for indices in chunks[number].split(_FIT_BATCH):
-            cloud = data.cloud(indices, _ENCODE_POINTS, generator)
-            fitted.append(
-                fit_coefficients(
-                    decoder, basis, coefficients[indices], cloud, config.fit, generator
-                )
-            )
+        for indices in torch.split(chunks[number], _FIT_BATCH):
+            points, colors = data.cloud(indices, _ENCODE_POINTS, generator)
+            start, cloud = coefficients[indices].to(device), (points.to(device), colors.to(device))
+            found = fit_coefficients(decoder, basis, start, cloud, config.fit, generator)
+            fitted.append(found.cpu())
         part = path.with_suffix(".part")
         torch.save(torch.cat(fitted), part)
         part.replace(path)
@@ -158,6 +163,7 @@ def train_decoder(
     basis: LatentBasis,
     decoder: Decoder,
     folder: Path,
+    device: torch.device = _CPU,
 ) -> Decoder:
     """Train the decoder alone on the latents that the basis can express.
 
@@ -168,17 +174,18 @@ def train_decoder(
         basis: fixed.
         decoder: as stage 1 left it; trained in place.
         folder: of the run.
+        device: where to train.
     """
-    run = Run("decoder", decoder, config.decoder, folder)
+    run = Run("decoder", decoder.to(device), config.decoder, folder)
 
     def losses(generator: torch.Generator) -> dict[str, Tensor]:
         indices = data.training_indices(config.decoder.batch_size, generator)
         queries = data.queries(indices, config.field_loss.queries_per_shape, generator)
         latent = basis.reconstruct(coefficients[indices])
         noise = torch.randn(latent.shape, generator=generator)
-        latent = latent + config.field_loss.latent_noise / 4 * noise
-        with torch.autocast("cpu", torch.bfloat16):
-            return field_loss(decoder, latent, queries, config.field_loss)
+        latent = (latent + config.field_loss.latent_noise / 4 * noise).to(device)
+        with run.autocast():
+            return field_loss(decoder, latent, queries.to(device), config.field_loss)
 
     run.train(losses, config.seed + 1)
     return decoder

@@ -88,14 +88,14 @@ def text(config: TrainingConfig, arguments: argparse.Namespace) -> None:
 def stage1(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     """train encoder and decoder on known distances"""
     data = ShapeDataset(_shards(arguments))
-    train_autoencoder(config, data, arguments.run)
+    train_autoencoder(config, data, arguments.run, arguments.device)
 
 
 def latents(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     """encode every shape, and fit the basis of latents"""
     data = ShapeDataset(_shards(arguments))
     model = load_autoencoder(config, arguments)
-    encoded = encode_all(config, data, model)
+    encoded = encode_all(config, data, model.to(arguments.device))
     basis = fit_basis(config, encoded, data.num_training)
     coefficients = torch.cat([basis.project(part) for part in torch.split(encoded, 1024)])
     torch.save(
@@ -111,9 +111,9 @@ def fit(config: TrainingConfig, arguments: argparse.Namespace) -> None:
         raise ConfigError("fit needs --warm-start: a run whose decoder is trained")
     data = ShapeDataset(_shards(arguments))
     basis, coefficients = start.latents(PRIORS[config.architecture])
-    decoder = start_decoder(config, arguments)
+    decoder = start_decoder(config, arguments).to(arguments.device)
     fitted = fit_all(config, data, coefficients, basis, decoder, arguments.run / "fit")
-    basis, fitted = centre_basis(basis, fitted, data.num_training)
+    basis, fitted = centre_basis(basis.cpu(), fitted, data.num_training)
     if rank() == 0:
         saved = {"basis": basis.state_dict(), "coefficients": fitted}
         torch.save(saved, arguments.run / "latents.pt")
@@ -125,7 +125,7 @@ def decoder(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     assert basis is not None
     module = start_decoder(config, arguments)
     data = ShapeDataset(_shards(arguments))
-    train_decoder(config, data, coefficients, basis, module, arguments.run)
+    train_decoder(config, data, coefficients, basis, module, arguments.run, arguments.device)
 
 
 def stage2(config: TrainingConfig, arguments: argparse.Namespace) -> None:
@@ -212,7 +212,7 @@ def load_autoencoder(config: TrainingConfig, arguments: argparse.Namespace) -> A
     """Load what stage 1 of this run, or of the run it goes on from, made."""
     model = AutoEncoder(config)
     folder = arguments.warm_start or arguments.run
-    state = torch.load(folder / "stage1.pt", weights_only=True)
+    state = torch.load(folder / "stage1.pt", map_location="cpu", weights_only=True)
     model.load_state_dict(state["module"])
     return model
 
