@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..interrupt import Check, ignore
 from .grid import NodeEvaluator, OnFraction, SignedDistance, ignore_fraction
+from .slopes import SATURATED
 
 _SAFETY = 3.0
 """How many times the largest error seen counts as possible."""
@@ -25,9 +26,6 @@ _LARGEST_DOUBT = 0.5
 
 _BAND = 2.0
 """Errors are measured where |h| is less: farther out nothing depends on them."""
-
-_SATURATED = 8.0
-"""Largest |h| that float32 values still resolve."""
 
 
 class DraftedEvaluator(NodeEvaluator):
@@ -114,7 +112,7 @@ def _largest_error(drafts: Tensor, exact: Tensor) -> float:
     """Return the largest difference of h where the exact one is small; 0 where none is."""
     counts = exact.abs() < math.tanh(_BAND)
     rough, true = (
-        torch.atanh(values[counts]).clamp(-_SATURATED, _SATURATED) for values in (drafts, exact)
+        torch.atanh(values[counts]).clamp(-SATURATED, SATURATED) for values in (drafts, exact)
     )
     return float((rough - true).abs().max()) if len(true) else 0.0
 

@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from ..topology import connected_components, link_faces
 
 
+_MOST_PACKED = 2_000_000
+"""Vertices up to which three numbers of them fit into one of 64 bits, which sort far faster."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeshHealth:
     """Counts of what a sound mesh has none of, and what it is made of."""
@@ -94,7 +98,6 @@ def inspect_mesh(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> Mes
     chords = on_border[edges // count] & on_border[edges % count] & (num_faces > 1)
     a, b, c = vertices[faces].astype(np.float64).transpose(1, 0, 2)
     normals = np.cross(b - a, c - a)
-    corners = np.sort(faces, axis=1)
     return MeshHealth(
         num_vertices=len(used),
         num_faces=len(faces),
@@ -106,10 +109,19 @@ def inspect_mesh(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> Mes
         num_twisted_edges=len(start) - len(directed),
         num_pinched_vertices=_count_fans(faces) - len(used),
         num_degenerate_faces=int((np.square(normals).sum(axis=1) == 0).sum()),
-        num_duplicate_faces=len(faces) - len(np.unique(corners, axis=0)),
+        num_duplicate_faces=len(faces) - _count_triples(faces, count),
         num_unused_vertices=count - len(used),
         volume=float(np.einsum("fi,fi->", a, np.cross(b, c))) / 6,
     )
+
+
+def _count_triples(faces: NDArray[np.int32], count: int) -> int:
+    """Return how many different sets of three vertices faces have."""
+    corners = np.sort(faces, axis=1).astype(np.int64)
+    if count > _MOST_PACKED:
+        return len(np.unique(corners, axis=0))
+    first, second, third = corners.T
+    return len(np.unique((first * count + second) * count + third))
 
 
 def _count_fans(faces: NDArray[np.int32]) -> int:

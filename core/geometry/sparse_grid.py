@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from .grid import GridValues, NodeEvaluator, OnFraction, evaluate_dense, ignore_fraction
+from .slopes import SATURATED, largest_around, slopes_over, steepest_of
 
 _COARSE_CELLS = 12
 """Fewest cells per axis on the coarsest level."""
@@ -31,15 +32,16 @@ _COARSE_CELLS = 12
 _MARGIN = 1.16
 """How much larger than measured L may be; beyond that the descent starts again."""
 
+_LOCAL_MARGIN = 1.3
+"""The same for the last level, where L is what was measured in and around each cell: fields of
+networks are three times as steep at a few creases as they are elsewhere."""
+
 _THIN = 0.5
 """Radius of the thinnest parts guarded, in cells of the finest level; thinner ones hold no node
 or a few by chance."""
 
 _BAND = math.tanh(1.5)
 """Slopes count where |value| is less: farther out the field may be steep without a surface."""
-
-_SATURATED = 8.0
-"""Largest |h| that float32 values still resolve."""
 
 _AUDIT_SEED = 0x5EED
 
@@ -127,15 +129,15 @@ class _Level:
         x, y, z = self._places[torch.stack([x, y, nodes % size])].unbind(0)
         return (x * full + y) * full + z
 
-    def guard(self, slope: float) -> float:
+    def guard(self, slope: Tensor) -> Tensor:
         """Return the |value| below which a corner may have a surface near it that no corner shows.
 
         Args:
-            slope: steepest slope of h.
+            slope: steepest slope of h, of all cells or of each.
         """
         distance = 2**-0.5 * self.spacing - _THIN * self.cell
-        h = _MARGIN * slope * distance + self._evaluator.doubt
-        return math.tanh(h) if h < _SATURATED else math.inf
+        h = slope * distance + self._evaluator.doubt
+        return torch.where(h < SATURATED, torch.tanh(h), math.inf)
 
 
 def _filled(evaluator: NodeEvaluator, inside: Tensor) -> GridValues:
@@ -164,14 +166,16 @@ def _descend(
         evaluator.check()
         values = level.values()
         lowest, highest = -_largest_corner(-values), _largest_corner(values)
-        steepest = (
-            _steepest_slope(values, cells & _lies_within(lowest, highest, _BAND)) / level.spacing
-        )
+        slopes = slopes_over(values, cells & _lies_within(lowest, highest, _BAND)) / level.spacing
+        steepest = steepest_of(slopes)
         if slope and steepest > slope * _MARGIN:
             return steepest, None
         slope = max(slope, steepest)
         evaluator.check()
-        cells &= _lies_within(lowest, highest, level.guard(slope))
+        limit = torch.full((), _MARGIN * slope, device=slopes.device)
+        if finer is levels[-1]:
+            limit = torch.minimum(limit, _LOCAL_MARGIN * largest_around(slopes))
+        cells &= _lies_within(lowest, highest, level.guard(limit))
         inside = _open_cells(evaluator, finer, cells, inside, _part(on_progress, number, levels))
         cells = _halve(cells, finer.num_cells)
     return slope, inside
@@ -204,19 +208,7 @@ def _open_cells(
     return finer_inside
 
 
-def _steepest_slope(values: Tensor, cells: Tensor) -> float:
-    """Return the change of h per cell that hardly any of the given cells exceeds."""
-    x, y, z = cells.nonzero().unbind(1)
-    if not len(x):
-        return 0.0
-    near = [values[x, y, z], values[x + 1, y, z], values[x, y + 1, z], values[x, y, z + 1]]
-    start, *ends = (torch.atanh(value).clamp(-_SATURATED, _SATURATED) for value in near)
-    slopes = sum(((end - start).square() for end in ends), torch.zeros_like(start)).sqrt()
-    # One cell in a thousand is left out: a crease or rounding must not set L for all of them.
-    return float(slopes.sort().values[-1 - len(slopes) // 1000])
-
-
-def _lies_within(lowest: Tensor, highest: Tensor, limit: float) -> Tensor:
+def _lies_within(lowest: Tensor, highest: Tensor, limit: float | Tensor) -> Tensor:
     """Whether a cell's corners differ in sign or one is nearer to zero than `limit`."""
     return (lowest < limit) & (highest > -limit) | (lowest <= 0) & (highest > 0)
 
