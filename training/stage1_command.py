@@ -27,7 +27,7 @@ from .stage1_views import train_stage1
 logger = logging.getLogger(__name__)
 
 DEFAULT_FILE = Path(__file__).parent / "configs" / "assets_laptop.toml"
-MODEL_FILE, LATENTS_FILE = "stage1_views.pt", "stage1_latents.pt"
+MODEL_FILE, LATENTS_FILE = "stage1_views.pt", "latents.pt"
 _MEASURED_ASSETS = 16
 
 
@@ -62,7 +62,9 @@ def run_stage1_views(arguments: argparse.Namespace) -> None:
     model = train_stage1(config, source, arguments.run, arguments.device, tell)
     if rank() == 0:
         torch.save(model.state_dict(), arguments.run / MODEL_FILE)
-        torch.save(encode_assets(model, source, config.seed), arguments.run / LATENTS_FILE)
+        latents = encode_assets(model, source, config.seed)
+        # As `stage2` reads them where its prior has no basis.
+        torch.save({"latents": latents}, arguments.run / LATENTS_FILE)
 
 
 def open_source(config: Stage1Config, folder: Path | None) -> Stage1Source:

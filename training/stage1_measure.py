@@ -43,22 +43,31 @@ def held_out_quality(
         size: pixels per side.
         seed: of the encoder's and the renderer's draws.
     """
-    device = next(model.parameters()).device
     rows = []
     for index in range(min(num_assets, len(source))):
         truth = source.held_out(index, size)
         if truth is None:
             return None
-        generator = torch.Generator().manual_seed(seed)
-        inputs = source.inputs(torch.tensor([index]), generator).to(device)
-        truth = truth.to(device)
-        weights = model.decoder.weights(model.encode(inputs, generator))
-        draw = device_draws(generator, device)
-        seen = nerf_pictures(model.decoder, weights, truth, model.config.rays, draw)
-        mesh = _mesh_pictures(model, weights, truth)
+        seen, mesh, truth = _seen(model, source, index, truth, seed)
         rows.append((psnr(seen, truth.rgba[0]), psnr(mesh, truth.rgba[0]), _iou(mesh, truth)))
     nerf, stf, iou = (math.fsum(column) / len(rows) for column in zip(*rows, strict=True))
     return HeldOutQuality(num_assets=len(rows), nerf_psnr=nerf, stf_psnr=stf, stf_coverage_iou=iou)
+
+
+@torch.no_grad()
+def held_out_grid(
+    model: ViewsAutoEncoder, source: Stage1Source, *, num_assets: int, size: int
+) -> Tensor | None:
+    """Return one held-out view per row, as it is, as NeRF and as mesh, RGB [3, H, W], or None."""
+    rows = []
+    for index in range(min(num_assets, len(source))):
+        truth = source.held_out(index, size)
+        if truth is None:
+            return None
+        first = Pictures(truth.rgba[:, :1], truth.origins[:, :1], truth.axes[:, :1], truth.fov)
+        seen, mesh, truth = _seen(model, source, index, first, seed=0)
+        rows.append(torch.cat([truth.rgba[0, 0], seen[0], mesh[0]], dim=1))
+    return torch.cat(rows)[..., :3].movedim(-1, 0)
 
 
 def psnr(seen: Tensor, truth: Tensor) -> float:
@@ -68,6 +77,20 @@ def psnr(seen: Tensor, truth: Tensor) -> float:
     """
     error = float((seen[..., :3] - truth[..., :3]).square().mean())
     return -10 * math.log10(max(error, 1e-10))
+
+
+def _seen(
+    model: ViewsAutoEncoder, source: Stage1Source, index: int, truth: Pictures, seed: int
+) -> tuple[Tensor, Tensor, Pictures]:
+    """Return pictures of an asset as NeRF and as mesh, [V, S, S, 4] each, and the true ones."""
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    inputs = source.inputs(torch.tensor([index]), generator).to(device)
+    truth = truth.to(device)
+    weights = model.decoder.weights(model.encode(inputs, generator))
+    draw = device_draws(generator, device)
+    seen = nerf_pictures(model.decoder, weights, truth, model.config.rays, draw)
+    return seen, _mesh_pictures(model, weights, truth), truth
 
 
 def _mesh_pictures(model: ViewsAutoEncoder, weights: list[Tensor], cameras: Pictures) -> Tensor:

@@ -22,9 +22,12 @@ from .mesh_pictures import picture_loss
 from .rendering import device_draws, nerf_loss
 from .source import Stage1Source
 from .stage1_config import Stage1Config
+from .stage1_measure import held_out_grid
 from .stage1_model import ViewsAutoEncoder
 
 logger = logging.getLogger(__name__)
+
+_SHOWN_ASSETS = 4
 
 PHASES = ("field", "nerf", "distill", "finetune")
 
@@ -136,7 +139,7 @@ def train_stage1(
     on_phase("start", model)
     for number, (phase, settings) in enumerate(phases_of(config)):
         run = Run(f"stage1_{phase}", model, settings, folder)
-        run.train(_phase_losses(objective, phase, run), config.seed + number)
+        run.train(_phase_losses(objective, phase, run), config.seed + number, _pictures(objective))
         run.use_average()
         on_phase(phase, model)
     return model.eval()
@@ -152,3 +155,14 @@ def _phase_losses(
             return objective.losses(phase, indices, generator)
 
     return losses
+
+
+def _pictures(objective: Objective) -> Callable[[], dict[str, Tensor]]:
+    """Return what TensorBoard shows of a phase whose `pictures_every` asks for it."""
+
+    def pictures() -> dict[str, Tensor]:
+        size = objective.config.picture_loss.image_size
+        grid = held_out_grid(objective.model, objective.source, num_assets=_SHOWN_ASSETS, size=size)
+        return {} if grid is None else {"held_out": grid.cpu()}
+
+    return pictures

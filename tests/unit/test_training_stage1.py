@@ -24,7 +24,7 @@ from maquette.training.stage1_config import (
     Stage1Config,
     load_stage1_config,
 )
-from maquette.training.stage1_measure import held_out_quality, psnr
+from maquette.training.stage1_measure import held_out_grid, held_out_quality, psnr
 from maquette.training.stage1_model import ViewsAutoEncoder
 from maquette.training.stage1_probe import stage1_probe
 from maquette.training.stage1_views import Objective, train_stage1
@@ -190,7 +190,10 @@ def test_held_out_views_are_compared_and_all_assets_encoded(folder: Path) -> Non
     assert first == again and first is not None and first.num_assets == 2
     assert 0 < first.nerf_psnr < 40 and 0 <= first.stf_coverage_iou <= 1
     assert latents.shape == (3, 32, 8) and latents.dtype == torch.float16
+    grid = held_out_grid(model, source(folder), num_assets=2, size=16)
+    assert grid is not None and grid.shape == (3, 2 * 16, 3 * 16)
     none = replace(CONFIG, source=SourceConfig())
+    assert held_out_grid(model, source(folder, none), num_assets=2, size=16) is None
     assert held_out_quality(model, source(folder, none), num_assets=2, size=16) is None
 
 
@@ -219,6 +222,8 @@ def test_the_command_trains_tells_and_goes_on(
         assert told.count(f'"{phase}"') == 1
     state = torch.load(tmp_path / "run" / "stage1_views.pt", weights_only=True)
     ViewsAutoEncoder(CONFIG).load_state_dict(state)
+    saved = torch.load(tmp_path / "run" / "latents.pt", weights_only=True)
+    assert saved["latents"].shape == (3, 32, 8)
 
 
 def test_memory_is_told_before_a_run() -> None:
