@@ -14,7 +14,8 @@ from pathlib import Path
 from .course import OnProgress
 from .html_report import build_page
 from .report import EvaluationReport
-from .run import EvaluationSettings, evaluate
+from .run import evaluate
+from .settings import EvaluationSettings
 from .sheet import make_sheet
 
 __all__ = ["Comparison", "EvaluationSettings", "compare", "make_sheet"]

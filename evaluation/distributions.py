@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .course import Missing
 from .measures import Histogram, histogram
-from .metrics import Unit
+from .metric import Unit
 from .report import EvaluationReport
 
 NUM_BINS = 20

@@ -12,7 +12,7 @@ from .charts import histogram_chart, interval_bar
 from .distributions import list_distributions
 from .html_gallery import galleries
 from .html_page import page, section
-from .metrics import Metric, show
+from .metric import Metric, show
 from .report import EvaluationReport
 from .scores import PromptScores
 

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, median
 
 import torch
 
 from ..core.decoder.stf import Decoder
-from ..training.shapes.builder import Shape
 from ..training.shapes.field import ShapeBatch
-from ..training.shapes.generate import Split, generate_shape
+from ..training.shapes.generate import Split
+from ..training.shapes.labels import SceneLabels
+from ..training.shapes.pieces import Shape
+from ..training.shapes.scenes import build_scene, sample_object
 from .course import Course
 from .encoders import EncodeShape
 from .ground_truth import cell_centres, occupancy
@@ -90,22 +93,36 @@ class ReconstructionScores:
         return ReconstructionScores(chosen) if chosen else None
 
 
+def unseen_shape(kinds: Sequence[str], seed: int, index: int) -> tuple[Shape, Split]:
+    """Return an object of some kinds that no training built, every third one of a held-out pair."""
+    split: Split = "held_out" if index % 3 == 2 else "any"
+    rng = stream_rng(Stream.RECONSTRUCTION, seed, index)
+    asked = sample_object(rng, kind=kinds[int(rng.integers(len(kinds)))], split=split)
+    return build_scene(SceneLabels(objects=(asked,)), rng), split
+
+
 def score_reconstructions(
-    course: Course, encode_shape: EncodeShape, decoder: Decoder, *, count: int, seed: int
+    course: Course,
+    encode_shape: EncodeShape,
+    decoder: Decoder,
+    kinds: Sequence[str],
+    *,
+    count: int,
+    seed: int,
 ) -> ReconstructionScores:
-    """Send unseen shapes through the latent, every third one of a held-out pair.
+    """Send unseen shapes through the latent.
 
     Args:
         course: tells progress and keeps what was found.
         encode_shape: from `encoders`.
         decoder: of the pack.
+        kinds: of the shapes.
         count: number of shapes, at least 1.
         seed: which shapes.
     """
 
     def make(index: int) -> Facts:
-        split: Split = "held_out" if index % 3 == 2 else "any"
-        shape = generate_shape(stream_rng(Stream.RECONSTRUCTION, seed, index), split=split)
+        shape, split = unseen_shape(kinds, seed, index)
         generator = stream_generator(Stream.SURFACE, seed, index)
         score = _score(course, encode_shape, decoder, shape, split, generator, (seed, index))
         return asdict(score)

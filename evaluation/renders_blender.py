@@ -116,19 +116,19 @@ def _add_sky(scene: bpy.types.Scene, rng: np.random.Generator) -> None:
         world.use_nodes = True
     background = next(node for node in world.node_tree.nodes if node.type == "BACKGROUND")
     background.inputs["Color"].default_value = (*_near_white(rng, 0.12), 1.0)
-    background.inputs["Strength"].default_value = float(rng.uniform(0.35, 0.8))
+    background.inputs["Strength"].default_value = float(rng.uniform(0.3, 0.65))
     scene.world = world
 
 
 def _add_lights(scene: bpy.types.Scene, rng: np.random.Generator) -> None:
     """Add a sun from above and, mostly, a softer light from elsewhere."""
     sun = bpy.data.lights.new("Sun", "SUN")
-    sun.energy, sun.angle = float(rng.uniform(1.2, 3.2)), float(rng.uniform(0.01, 0.3))
+    sun.energy, sun.angle = float(rng.uniform(0.9, 2.4)), float(rng.uniform(0.01, 0.3))
     sun.color = _near_white(rng, 0.08)
     _aim(scene, sun, _direction(rng.uniform(-180, 180), rng.uniform(25, 75)), 10.0)
     if rng.random() < 0.7:
         area = bpy.data.lights.new("Area", "AREA")
-        area.size, area.energy = float(rng.uniform(1.0, 4.0)), float(rng.uniform(50, 250))
+        area.size, area.energy = float(rng.uniform(1.0, 4.0)), float(rng.uniform(40, 160))
         area.color = _near_white(rng, 0.1)
         _aim(scene, area, _direction(rng.uniform(-180, 180), rng.uniform(5, 70)), 5.0)
 

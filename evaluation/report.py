@@ -9,7 +9,8 @@ from functools import cached_property
 
 from .asking import Answer
 from .course import LEFT_OUT, NO_CLIP, Missing
-from .metrics import Metric, list_metrics
+from .metric import Metric
+from .metrics import list_metrics
 from .reconstruction import ReconstructionScores
 from .scores import NOTHING_ASKED, HealthScores, Outcome, PromptScores
 from .sections import ImageScores, Variety

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
 from ..core import pipeline
 from ..core.config import GenerationRequest
-from ..core.errors import CheckpointError, InvalidRequestError
+from ..core.errors import CheckpointError
 from ..core.pack import PACK_FILE, read_manifest
 from ..core.resident import open_pack
 from ..training.shapes.kinds import KINDS
@@ -23,6 +23,7 @@ from .course import LEFT_OUT, NO_CLIP, Course, Missing, OnProgress
 from .encoders import open_encoder
 from .journal import Journal
 from .judge import MODELS_DIR, Judge, load_judge
+from .kind_notes import kind_notes
 from .prompts import (
     EvaluationPrompt,
     held_out_prompts,
@@ -45,57 +46,14 @@ from .sections import (
     answer_scenes,
     measure_diversity,
 )
+from .settings import SECTIONS, EvaluationSettings
 from .streams import Stream
 from .truths import judge_truths
-
-SECTIONS = {
-    "prompts": 200,
-    "synonyms": 160,
-    "two-objects": 120,
-    "images": 100,
-    "reconstruction": 192,
-    "diversity": 24,
-}
-"""What can be measured, with how many cases it is measured by default."""
 
 _COSTS = {"images": 4.0, "reconstruction": 2.0, "diversity": 4.0, "truths": 0.5}
 """Of one case, where a prompt costs 1."""
 _NUM_TRUTHS = 102
 _NUM_SCENE_TRUTHS = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationSettings:
-    """What is measured; the same settings ask every pack the same."""
-
-    sections: tuple[str, ...] = tuple(SECTIONS)
-    num_prompts: int = SECTIONS["prompts"]
-    samples: int | None = None
-    """At most so many cases of each section, for a cheap look."""
-    seed: int = 0
-    """Of prompts, noise and shapes."""
-    clip: str = ""
-    """A CLIP model for R-precision, as `clip_model.load_clip` takes it."""
-
-    def __post_init__(self) -> None:
-        if unknown := set(self.sections) - set(SECTIONS):
-            raise InvalidRequestError(
-                f"there is no section {min(unknown)!r}, only {', '.join(SECTIONS)}"
-            )
-        for name, value, low in (
-            ("prompts", self.num_prompts, 1),
-            ("samples", self.samples, 1),
-            ("seed", self.seed, 0),
-        ):
-            if value is not None and value < low:
-                raise InvalidRequestError(f"{name} must be at least {low}, got {value}")
-
-    def count(self, section: str) -> int:
-        """Return how many cases of a section there are; 0 if it is left out."""
-        if section not in self.sections:
-            return 0
-        count = self.num_prompts if section == "prompts" else SECTIONS[section]
-        return min(count, self.samples or count)
 
 
 def evaluate(
@@ -195,7 +153,7 @@ class _Evaluation:
             reconstruction=self._reconstruct(course),
             judge=judge_truths(course, self._judge, prompts[:_NUM_TRUTHS], settings.seed),
             clip=clip.name if isinstance(clip, ClipModel) else clip,
-            notes=self._all_notes(),
+            notes=(*self._notes, *kind_notes(self._kinds, self._description.known_kinds)),
         )
 
     def _missing(self, section: str) -> Missing | None:
@@ -285,7 +243,9 @@ class _Evaluation:
         )
         if isinstance(way, Missing):
             return way
-        return score_reconstructions(course, way, decoder, count=count, seed=self._settings.seed)
+        return score_reconstructions(
+            course, way, decoder, self._kinds, count=count, seed=self._settings.seed
+        )
 
     def _clip(self) -> ClipModel | Missing:
         if not self._settings.count("prompts"):
@@ -297,15 +257,6 @@ class _Evaluation:
             self._notes.append("R-precision is by the pack's own CLIP, which its prior listens to.")
             return load_clip(str(own))
         return NO_CLIP
-
-    def _all_notes(self) -> tuple[str, ...]:
-        notes = list(self._notes)
-        if unknown := len(KINDS) - len(self._kinds):
-            notes.append(
-                f"The judge does not know {unknown} of {len(KINDS)} kinds, which were not"
-                " asked for: train it again with `python -m maquette.evaluation.train_judge`."
-            )
-        return tuple(notes)
 
     def _name(self) -> str:
         is_native = (self._pack_dir / PACK_FILE).is_file()

@@ -123,9 +123,9 @@ def test_an_impossible_number_of_prompts(maquette, calls, option, number):
 
 
 def test_the_parts_are_those_that_there_are():
-    from maquette.evaluation import run
+    from maquette.evaluation import settings
 
-    assert SECTIONS == tuple(run.SECTIONS)
+    assert SECTIONS == tuple(settings.SECTIONS)
 
 
 @pytest.mark.parametrize("missing", ["maquette.evaluation", "maquette.evaluation.command"])

@@ -21,9 +21,10 @@ from maquette.evaluation.judge import (
     load_judge,
     save_judge,
 )
+from maquette.evaluation.judge_data import generate_clouds
 from maquette.evaluation.streams import Stream, stream_rng
 from maquette.evaluation.surface import ground_truth_clouds
-from maquette.evaluation.train_judge import JudgeTraining, generate_clouds, train_judge
+from maquette.evaluation.train_judge import JudgeTraining, train_judge
 from maquette.training.shapes.colours import COLOURS
 from maquette.training.shapes.field import ShapeBatch
 from maquette.training.shapes.generate import generate_shape

@@ -33,15 +33,18 @@ from maquette.evaluation.ground_truth import shape_surface
 from maquette.evaluation.journal import Journal
 from maquette.evaluation.judge import MODELS_DIR, load_judge
 from maquette.evaluation.prompts import held_out_prompts
-from maquette.evaluation.reconstruction import ReconstructionScores, score_reconstructions
-from maquette.evaluation.run import EvaluationSettings, evaluate
+from maquette.evaluation.reconstruction import (
+    ReconstructionScores,
+    score_reconstructions,
+    unseen_shape,
+)
+from maquette.evaluation.run import evaluate
 from maquette.evaluation.scores import PromptScores
-from maquette.evaluation.streams import Stream, stream_rng
+from maquette.evaluation.settings import EvaluationSettings
 from maquette.training.config import EncoderConfig
 from maquette.training.encoder import PointEncoder
 from maquette.training.export import export_pack
 from maquette.training.shapes.field import ShapeBatch
-from maquette.training.shapes.generate import generate_shape
 from maquette.training.shapes.scenes import build_scene
 from maquette.training.text import word_roles
 from maquette.weights_fetch import pack_hash
@@ -307,10 +310,7 @@ class TruthAsDecoder:
         return Encoded(torch.zeros(2, 3))
 
     def field(self, latent: torch.Tensor) -> TruthAsDecoder:
-        index = self._count - 1
-        split = "held_out" if index % 3 == 2 else "any"
-        rng = stream_rng(Stream.RECONSTRUCTION, 0, index)
-        self._batch = ShapeBatch([generate_shape(rng, split=split)])
+        self._batch = ShapeBatch([unseen_shape(("chair", "cat"), 0, self._count - 1)[0]])
         return self
 
     def signed_distance(self, points: torch.Tensor) -> torch.Tensor:
@@ -329,7 +329,14 @@ def test_reconstructing_the_truth_itself_scores_full_marks() -> None:
         threading.Event(),
     )
 
-    scores = score_reconstructions(course, truth.encode, truth, count=2, seed=0)  # type: ignore[arg-type]
+    scores = score_reconstructions(
+        course,
+        truth.encode,
+        truth,  # type: ignore[arg-type]
+        ("chair", "cat"),
+        count=2,
+        seed=0,
+    )
 
     assert [each.iou for each in scores.shapes] == [1.0, 1.0]
     # Points on a border between two pieces may take either colour, so not exactly 20 dB.

@@ -6,15 +6,10 @@ from __future__ import annotations
 import pytest
 import torch
 from maquette.evaluation.judge import Judge
+from maquette.evaluation.judge_data import draw_scene, generate_clouds
 from maquette.evaluation.scene_judge import NUM_POINTS, judge_scene, relation_of, scene_spec
 from maquette.evaluation.streams import Stream
-from maquette.evaluation.train_judge import (
-    JudgeTraining,
-    draw_scene,
-    generate_clouds,
-    train_judge,
-    try_scene_judge,
-)
+from maquette.evaluation.train_judge import JudgeTraining, train_judge, try_scene_judge
 from maquette.training.shapes.labels import ObjectLabels, SceneLabels
 
 pytestmark = pytest.mark.needs_torch
