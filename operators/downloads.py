@@ -46,6 +46,8 @@ class MaquettePackRow(bpy.types.PropertyGroup):
     folder: StringProperty(name="Folder")
     size: StringProperty(name="Size on Disk")
     is_bundled: BoolProperty(name="Comes with Maquette")
+    is_fetched: BoolProperty(name="Fetched or Imported")
+    needs_clip: BoolProperty(name="Needs CLIP")
     is_present: BoolProperty(name="On This Machine")
     fetch_text: StringProperty(name="Text", description="Size of what is missing; empty for none")
     fetch_image: StringProperty(name="Image", description="Size of what is missing; empty for none")

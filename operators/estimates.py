@@ -141,8 +141,11 @@ def _networks_of(request: GenerationRequest) -> tuple[str, ...]:
 def _size_of(pack_id: str, part: str) -> int:
     """Return the bytes of a pack's networks in memory, in full precision."""
     info = weights_fetch.PACKS[pack_id]
-    if info.bundled:
-        return weights_fetch.pack_state(pack_id, None, (part,)).bytes_on_disk
+    if info.base:
+        return _size_of(info.base, part)  # What an own pack adds to it is small.
+    if info.lists_itself:
+        root = packs.folder(bpy.context)
+        return weights_fetch.pack_state(pack_id, root, (part,)).bytes_on_disk
     return 2 * info.fetch_size((part,))  # They are published in half precision.
 
 

@@ -15,7 +15,7 @@ def read(settings) -> str:
     engine = bpy.context.window_manager.maquette_engine
     if engine.is_missing:
         return iface_("Set up the engine first")
-    if engine.lacks_clip and not weights_fetch.PACKS[settings.pack].bundled:
+    if engine.lacks_clip and not weights_fetch.PACKS[settings.pack].is_native:
         return iface_("Set up the engine first: this model needs more of it")
     if settings.source == "TEXT" and not settings.prompt.strip():
         return iface_("Enter a prompt first")

@@ -47,6 +47,7 @@ def refresh(context) -> None:
     """Look at every pack and show what is there; main thread only."""
     states = context.window_manager.maquette_sidebar.pack_states
     folder = packs.folder(context)
+    weights_fetch.find_own_packs(folder or weights_fetch.user_packs_root())
     states.clear()
     for info in weights_fetch.PACKS.values():
         for source in PART_OF_SOURCE:
@@ -68,6 +69,12 @@ def _look(info: weights_fetch.PackInfo, source: str, folder) -> tuple[str, str]:
         return "READY", iface_("Ready")
     if info.bundled:
         return "DAMAGED", iface_("Damaged: install Maquette again")
+    if info.own and state.status == "damaged":
+        return "DAMAGED", iface_("Damaged: copy its folder there again")
+    if info.own:
+        return "MISSING", iface_("It stands on another model: fetch {model}").format(
+            model=info.base
+        )
     if state.status == "damaged":
         return "DAMAGED", iface_("Damaged: fetch it again")
     size = weights_fetch.describe_bytes(bytes_to_fetch(info, part, state))
@@ -87,7 +94,7 @@ def _look_for_encoder(info: weights_fetch.PackInfo, folder) -> tuple[str, str]:
             return "READY", iface_("Ready")
     except (CheckpointError, weights_fetch.WeightsError):
         return "DAMAGED", iface_("Damaged: fetch it again")
-    if info.bundled:
+    if info.is_native:
         return "NO_MODEL", iface_("This model cannot read meshes yet: choose another")
     return "NO_MODEL", iface_("It cannot read meshes without OpenAI's transmitter.pt: import it")
 

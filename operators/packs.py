@@ -49,6 +49,7 @@ def refresh(context) -> None:
     """Look at every pack again and show what is there; main thread only."""
     from . import pack_states, storage
 
+    weights_fetch.find_own_packs(folder(context) or weights_fetch.user_packs_root())
     storage.refresh(context)
     pack_states.refresh(context)
 

@@ -23,6 +23,7 @@ from . import (
     image_pixels,
     image_preview,
     mesh_settings,
+    pack_choice,
     pack_states,
     place_settings,
     presets,
@@ -37,8 +38,6 @@ DEFAULTS = config.GenerationRequest(prompt="any")
 """Every default comes from here, so that the sidebar and the command line agree."""
 
 MAX_DRAWN_SEED = 1_000_000
-
-PACK_ITEMS = tuple((info.id, info.title, info.summary) for info in weights_fetch.PACKS.values())
 
 
 def _on_change(_settings, context):
@@ -84,9 +83,16 @@ class MaquetteSettings(
     pack: EnumProperty(
         name="Model",
         description="The model pack that makes the mesh",
-        items=PACK_ITEMS,
-        default=DEFAULTS.pack,
+        items=pack_choice.items,
+        get=pack_choice.read,
+        set=pack_choice.write,
         update=_on_choice,
+    )
+    pack_name: StringProperty(
+        name="Model Name",
+        description="The pack's folder",
+        default=pack_choice.DEFAULT,
+        options={"HIDDEN"},
     )
     preset: EnumProperty(
         name="Quality",
@@ -232,7 +238,7 @@ def machine_of(settings: MaquetteSettings, preferences=None) -> dict[str, str | 
 
 def fast_precision(chosen: str, pack: str) -> str:
     """Return the precision of fast sampling: 8-bit numbers for large packs, if nobody chose."""
-    if chosen != "auto" or weights_fetch.PACKS[pack].bundled:
+    if chosen != "auto" or weights_fetch.PACKS[pack].is_native:
         return chosen
     return "prefer_int8"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+from .. import weights_fetch
 from . import mesh_settings, sampling_settings
 
 
@@ -43,6 +44,9 @@ def _fits(target: bpy.types.Property, value: object) -> bool:
     """Tell whether a value from a file is one that a property takes as it is."""
     match target.type:
         case "ENUM":
+            # Items that a function returns are not known to the property.
+            if target.identifier == "pack":
+                return isinstance(value, str) and value in weights_fetch.PACKS
             return isinstance(value, str) and value in target.enum_items
         case "STRING":
             return isinstance(value, str)

@@ -91,7 +91,7 @@ def _hash(context, request: GenerationRequest) -> str:
         folder = weights_fetch.pack_directory(request.pack, packs.folder(context), (part,))
     except weights_fetch.WeightsError as error:
         return f"({error})"
-    if not weights_fetch.PACKS[request.pack].bundled and not (folder / RECEIPT).is_file():
+    if not weights_fetch.PACKS[request.pack].lists_itself and not (folder / RECEIPT).is_file():
         return ""
     return weights_fetch.pack_hash(folder, part)
 

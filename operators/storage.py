@@ -34,7 +34,8 @@ def refresh(context) -> None:
         row.folder = str(found.folder)
         row.size = weights_fetch.describe_bytes(found.bytes_on_disk)
         row.is_bundled, row.is_present = info.bundled, found.bytes_on_disk > 0
-        if not info.bundled:
+        row.is_fetched, row.needs_clip = not info.lists_itself, not info.is_native
+        if row.is_fetched:
             row.fetch_text = _missing(info, "text", root)
             row.fetch_image = _missing(info, "image", root)
 

@@ -23,7 +23,7 @@ class MAQUETTE_PT_engine(SidebarPanel, bpy.types.Panel):
         shown = context.window_manager.maquette_engine
         if shown.lacks_clip:
             pack = context.window_manager.maquette_downloads.packs.get(context.scene.maquette.pack)
-            if pack is not None and not pack.is_bundled:
+            if pack is not None and pack.needs_clip:
                 return True
         return shown.is_missing or shown.is_running or bool(shown.error)
 

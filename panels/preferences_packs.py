@@ -43,7 +43,7 @@ def _draw_pack(box, context, pack):
     draw_text(facts, context, iface_(pack.summary))
     facts.label(text=pack.license, translate=False)
     facts.label(text=pack.folder, translate=False)
-    if not pack.is_bundled:
+    if pack.is_fetched:
         _draw_fetch(box, pack)
 
 

@@ -115,6 +115,11 @@ class PackInfo:
         """Whether the pack's own `pack.json` says which files it has."""
         return self.bundled or self.own
 
+    @property
+    def is_native(self) -> bool:
+        """Whether it is small and of our own layout, which asks nothing of OpenAI's CLIP."""
+        return PACKS[self.base].is_native if self.base else self.lists_itself
+
     def components_of(self, parts: tuple[str, ...]) -> tuple[PackComponent, ...]:
         """The components that any of these parts needs, in the table's order."""
         return tuple(c for c in self.components if not set(parts).isdisjoint(c.parts))
