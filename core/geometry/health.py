@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ..topology import connected_components, link_faces
 
-
 _MOST_PACKED = 2_000_000
 """Vertices up to which three numbers of them fit into one of 64 bits, which sort far faster."""
 

@@ -21,7 +21,7 @@ from .normal_map import NEUTRAL, FieldNormals, bake_normals, corner_weights, int
 from .occlusion import texel_openness
 from .padding import Padding
 from .raster import Texels, rasterize
-from .tangents import tangent_frames
+from .tangents import TangentFrames, tangent_frames
 from .unwrap import Unwrapping
 from .voxels import measure_clearance
 
@@ -89,21 +89,26 @@ def bake_texture(
     """
     check()
     texels = rasterize(field_vertices, faces, unwrapping.corner_uvs, unwrapping.border, size, check)
-    with beside(lambda: Padding(texels.index, size, unwrapping.padding, check)) as padded:
+
+    def prepare() -> tuple[Padding, _MapBaker | None]:
+        padding = Padding(texels.index, size, unwrapping.padding, check)
+        if maps is None:
+            return padding, None
+        return padding, _MapBaker(field_vertices, faces, unwrapping, texels, size, maps, check)
+
+    with beside(prepare) as prepared:
         points = _projected(texels.positions, project, device, check)
         colors = _ask_colors(color, points, device, chunk_size, check, on_progress)
-        padding = padded()
+        padding, baker = prepared()
     pixels = np.full((size, size, 4), 255, dtype=np.uint8)
     pixels[..., :3] = padding.paint(colors)
     normal = occlusion = None
     with beside(lambda: encode_png(pixels, check)) as encoded:
-        if maps is not None:
-            baker = _MapBaker(field_vertices, faces, unwrapping, texels, size, maps, check)
-            if maps.field_normals is not None:
-                bytes_ = baker.normals(maps.field_normals, points, device)
+        if baker is not None:
+            if (bytes_ := baker.normals(points, device)) is not None:
                 normal = _map_image(padding.paint(bytes_, NEUTRAL), check)
-            if maps.occlusion:
-                occlusion = _map_image(padding.paint(baker.openness()), check)
+            if (bytes_ := baker.openness()) is not None:
+                occlusion = _map_image(padding.paint(bytes_), check)
         png = encoded()
     on_progress(1.0)
     return TextureData(
@@ -175,27 +180,33 @@ class _MapBaker:
         self._texels, self._size, self._maps, self._check = texels, size, maps, check
         check()
         self._weights = corner_weights(texels, unwrapping.corner_uvs, size)
+        self._frames: TangentFrames | None = None
+        if maps.field_normals is not None:
+            check()
+            self._frames = tangent_frames(
+                vertices, faces, unwrapping.corner_uvs, maps.corner_normals
+            )
 
     def normals(
-        self, field_normals: FieldNormals, points: NDArray[np.float32], device: torch.device
-    ) -> NDArray[np.uint8]:
-        """Return the bytes of the normal map at all texels, [N, 3]."""
-        self._check()
-        frames = tangent_frames(
-            self._vertices, self._faces, self._unwrapping.corner_uvs, self._maps.corner_normals
-        )
+        self, points: NDArray[np.float32], device: torch.device
+    ) -> NDArray[np.uint8] | None:
+        """Return the bytes of the normal map at all texels, [N, 3]; None if it is not wanted."""
+        if self._frames is None or self._maps.field_normals is None:
+            return None
         return bake_normals(
-            field_normals,
+            self._maps.field_normals,
             points,
-            frames,
+            self._frames,
             self._texels,
             self._weights,
             device=device,
             check=self._check,
         )
 
-    def openness(self) -> NDArray[np.uint8]:
-        """Return the bytes of the occlusion map at all texels, [N, 1]."""
+    def openness(self) -> NDArray[np.uint8] | None:
+        """Return the bytes of the occlusion map at all texels, [N, 1]; None if not wanted."""
+        if not self._maps.occlusion:
+            return None
         a, b, c = self._vertices[self._faces].transpose(1, 0, 2)
         flat = np.cross(b - a, c - a)
         flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-30)

@@ -84,36 +84,51 @@ def bake_normals(
         check: called every 100,000 texels or so; may raise to stop.
     """
     encoded = np.empty((len(points), 3), dtype=np.uint8)
+    tables = [_by_corner(each) for each in (frames.normals, frames.tangents)]
+    signs = torch.from_numpy(frames.signs)
     for start in range(0, len(points), _AT_ONCE):
         check()
         part = slice(start, start + _AT_ONCE)
-        face, weight = texels.face[part], weights[part]
-        wanted = field_normals(torch.from_numpy(points[part]).to(device)).cpu().numpy()
-        normal = interpolate(frames.normals, face, weight)
-        tangent = interpolate(frames.tangents, face, weight)
-        bitangent = frames.signs[face, None] * np.cross(normal, tangent)
-        encoded[part] = _encode(wanted, tangent, bitangent, normal)
+        face, weight = torch.from_numpy(texels.face[part]), torch.from_numpy(weights[part]).T
+        wanted = field_normals(torch.from_numpy(points[part]).to(device)).cpu()
+        normal, tangent = (_within(table, face, weight) for table in tables)
+        bitangent = signs[face] * _cross(normal, tangent)
+        encoded[part] = _encode(wanted.T, tangent, bitangent, normal).T.numpy()
     return encoded
 
 
-def _encode(
-    wanted: NDArray[np.float32],
-    tangent: NDArray[np.float32],
-    bitangent: NDArray[np.float32],
-    normal: NDArray[np.float32],
-) -> NDArray[np.uint8]:
-    """Return the bytes that a renderer turns into the wanted directions, [N, 3]."""
-    # The rows of the inverse of [tangent bitangent normal], up to the positive determinant.
-    crossed = (
-        np.cross(bitangent, normal),
-        np.cross(normal, tangent),
-        np.cross(tangent, bitangent),
+def _by_corner(values: NDArray[np.float32]) -> Tensor:
+    """Return values of face corners, [F, 3, 3], as one long row for each number, [3, 3, F]."""
+    return torch.from_numpy(values).permute(1, 2, 0).contiguous()
+
+
+def _within(table: Tensor, face: Tensor, weights: Tensor) -> Tensor:
+    """Return what `interpolate` does for rows: [3, N] of a table [3, 3, F] and weights [3, N]."""
+    first, second, third = table.index_select(2, face)
+    return first * weights[0] + second * weights[1] + third * weights[2]
+
+
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    """Return the cross products of vectors in rows, [3, N]."""
+    return torch.stack(
+        [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
     )
-    volume = (crossed[2] * normal).sum(axis=1, keepdims=True)
-    parts = np.stack([(row * wanted).sum(axis=1) for row in crossed], axis=1) * np.sign(volume)
-    parts /= np.sqrt((parts * parts).sum(axis=1, keepdims=True))
-    parts[:, 2] = np.maximum(parts[:, 2], _LEAST_BLUE)
-    parts /= np.sqrt((parts * parts).sum(axis=1, keepdims=True))
-    parts[~np.isfinite(parts).all(axis=1)] = (0.0, 0.0, 1.0)
-    encoded: NDArray[np.uint8] = np.rint((parts + 1.0) * 127.5).astype(np.uint8)
-    return encoded
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Return the products of vectors in rows, [N]."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _encode(wanted: Tensor, tangent: Tensor, bitangent: Tensor, normal: Tensor) -> Tensor:
+    """Return the bytes that a renderer turns into the wanted directions; all are [3, N]."""
+    # The rows of the inverse of [tangent bitangent normal], up to the positive determinant.
+    above = _cross(tangent, bitangent)
+    rows = (_cross(bitangent, normal), _cross(normal, tangent), above)
+    parts = torch.stack([_dot(row, wanted) for row in rows]) * _dot(above, normal).sign()
+    parts *= _dot(parts, parts).rsqrt()
+    parts[2].clamp_(min=_LEAST_BLUE)
+    parts *= _dot(parts, parts).rsqrt()
+    # What is not finite has no direction: the mesh's own.
+    parts[:, ~parts.sum(dim=0).isfinite()] = torch.tensor([[0.0], [0.0], [1.0]])
+    return ((parts + 1.0) * 127.5).round_().to(torch.uint8)
