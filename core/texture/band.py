@@ -77,19 +77,17 @@ class SurfaceBand:
         start = _by_axis(points.to(self._volume.device))
         moved = start.clone()
         values = self._look_up(moved)  # distance and gradient there, [4, P]
-        active = torch.arange(len(points), device=start.device)
+        active = self._is_off(values).nonzero()[:, 0]
         for _ in range(_NEWTON_STEPS):
-            squared = _squared(values[1:, active])
-            distance = values[0, active]
-            # A comparison with NaN is false: what left the band stays, without having arrived.
-            goes_on = distance.square() > (_ON_SURFACE * self.cell) ** 2 * squared
-            active, distance, squared = active[goes_on], distance[goes_on], squared[goes_on]
             if not len(active):
                 break
-            slope = squared.clamp(min=1e-12).sqrt()
-            length = (distance / slope).clamp(*(each * self.cell for each in _STEP))
-            moved[:, active] -= values[1:, active] * (length / slope)
-            values[:, active] = self._look_up(moved[:, active])
+            found, places = values[:, active], moved[:, active]
+            slope = _squared(found[1:]).clamp(min=1e-12).sqrt()
+            length = (found[0] / slope).clamp(*(each * self.cell for each in _STEP))
+            places -= found[1:] * (length / slope)
+            found = self._look_up(places)
+            moved[:, active], values[:, active] = places, found
+            active = active[self._is_off(found)]
         arrived = values[0].square() <= (_ARRIVED * self.cell) ** 2 * _squared(values[1:])
         arrived &= _squared(moved - start) <= (_REACH * self.cell) ** 2
         ends: Tensor = torch.where(arrived, moved, start).T
@@ -101,6 +99,12 @@ class SurfaceBand:
         # Positive inside: the distance falls outward.
         normals: Tensor = (-gradient / _squared(gradient).sqrt()).T
         return normals.to(points.device)
+
+    def _is_off(self, values: Tensor) -> Tensor:
+        """Whether places, by what `_look_up` found there, have to move to lie on the surface."""
+        # A comparison with NaN is false: what left the band stays, without having arrived.
+        limit = (_ON_SURFACE * self.cell) ** 2 * _squared(values[1:])
+        return values[0].square() > limit
 
     def _look_up(self, points: Tensor) -> Tensor:
         """Interpolate distance and gradient between the nodes, [4, P] at points [3, P]."""

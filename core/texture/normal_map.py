@@ -84,27 +84,24 @@ def bake_normals(
         check: called every 100,000 texels or so; may raise to stop.
     """
     encoded = np.empty((len(points), 3), dtype=np.uint8)
-    tables = [_by_corner(each) for each in (frames.normals, frames.tangents)]
+    table = torch.from_numpy(np.concatenate([frames.normals, frames.tangents], axis=2))
+    table = table.flatten(1)  # of each corner its normal and its tangent, [F, 18]
     signs = torch.from_numpy(frames.signs)
     for start in range(0, len(points), _AT_ONCE):
         check()
         part = slice(start, start + _AT_ONCE)
         face, weight = torch.from_numpy(texels.face[part]), torch.from_numpy(weights[part]).T
         wanted = field_normals(torch.from_numpy(points[part]).to(device)).cpu()
-        normal, tangent = (_within(table, face, weight) for table in tables)
+        normal, tangent = _within(table, face, weight).split(3)
         bitangent = signs[face] * _cross(normal, tangent)
         encoded[part] = _encode(wanted.T, tangent, bitangent, normal).T.numpy()
     return encoded
 
 
-def _by_corner(values: NDArray[np.float32]) -> Tensor:
-    """Return values of face corners, [F, 3, 3], as one long row for each number, [3, 3, F]."""
-    return torch.from_numpy(values).permute(1, 2, 0).contiguous()
-
-
 def _within(table: Tensor, face: Tensor, weights: Tensor) -> Tensor:
-    """Return what `interpolate` does for rows: [3, N] of a table [3, 3, F] and weights [3, N]."""
-    first, second, third = table.index_select(2, face)
+    """Return what `interpolate` does in rows: [K, N] of a table [F, 3 K] and weights [3, N]."""
+    # Whole rows are gathered, which is several times as fast as number by number.
+    first, second, third = table.index_select(0, face).T.contiguous().chunk(3)
     return first * weights[0] + second * weights[1] + third * weights[2]
 
 
