@@ -35,6 +35,11 @@ def check_hub_config(path: Path, spec: PublishedSpec) -> None:
             raise CheckpointError(path, f"says {key} = {found[key]!r}, expected {expected!r}")
 
 
+def hub_config(spec: PriorSpec) -> dict[str, object]:
+    """Return the config.json of published weights of this architecture."""
+    return _prior_config(spec)
+
+
 def says_image_prior(config: Path, image_encoder: Path) -> bool:
     """Tell whether a repository's only prior takes images; by its encoder if nothing is said."""
     if not config.is_file():
