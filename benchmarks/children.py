@@ -74,20 +74,36 @@ def _generate(folder: Path, **asked: Any) -> dict[str, object]:
     }
 
 
-def scene(runs: str, texture_size: str) -> dict[str, object]:
-    """Make objects in Blender's scene with the starter pack, the first one uncounted."""
+def scene(runs: str, way: str) -> dict[str, object]:
+    """Make objects in Blender's scene with the starter pack, the first one uncounted.
+
+    Args:
+        runs: how many are counted.
+        way: `texture` for all that the preset Normal sets, `colors` for its latent and grid with
+            colors at the vertices of all triangles.
+    """
     import bpy
 
     from ..core import pipeline
-    from ..core.config import GenerationRequest
-    from ..operators import mesh_build
+    from ..core.config import GenerationRequest, SamplerChanges, SurfaceConfig
+    from ..operators import mesh_build, presets
     from ..weights_fetch import pack_directory
 
+    normal, is_painted = presets.PRESETS["NORMAL"], way == "texture"
     found = []
     for seed in range(int(runs) + 1):
         bpy.ops.wm.read_factory_settings(use_empty=True)
         request = GenerationRequest(
-            prompt=PROMPT, seed=seed, device="cpu", texture_size=int(texture_size)
+            prompt=PROMPT,
+            seed=seed,
+            device="cpu",
+            sampler=SamplerChanges(num_steps=normal.steps),
+            resolution=normal.resolution,
+            texture_size=normal.texture_size if is_painted else 0,
+            surface=SurfaceConfig(
+                triangles=normal.triangles if is_painted else 0,
+                normal_map=normal.normal_map and is_painted,
+            ),
         )
         with Load() as load:
             (result,) = pipeline.generate(
@@ -105,6 +121,7 @@ def scene(runs: str, texture_size: str) -> dict[str, object]:
                 "cpu_seconds": load.cpu_seconds,
                 "foreign_load": load.foreign_load,
                 "stage_seconds": stages,
+                "triangles": len(result.mesh.faces),
             }
         )
     return {"first": found[0], "warm": found[1:], "peak_bytes": _peak_bytes()}
