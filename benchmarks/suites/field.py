@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...core.decoder.stf import SignedDistanceField
+from ...core.device import choose_color_dtype
 from ...core.geometry.extract import evaluate_grid
 from ...core.geometry.grid import GridValues
 from ..baselines.stock import CHUNK, dense_chunk, dense_grid
@@ -25,6 +26,8 @@ _ROUNDING = 1e-5
 """Nodes nearer to zero may be on either side: both ways sum in a different order."""
 
 _SAMPLED_CHUNKS = 64
+
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def _rows_at(resolution: int, options: Options) -> list[Row]:
     }
     shares = ", ".join(f"{name} {each.share:.1%}" for name, each in found.items())
     is_run = all(each.missed is not None for each in found.values())
-    note = f"queries: {shares}"
+    by_shape = ", ".join(f"{name} {ratio:.1f}x" for name, ratio in ratios.items())
+    note = f"{by_shape}; queries, rough ones included: {shares}"
     if not is_run:
         note += f"; dense: {_SAMPLED_CHUNKS} random chunks, scaled"
     table = [
@@ -88,7 +92,7 @@ def _rows_at(resolution: int, options: Options) -> list[Row]:
 @cache
 def compare(name: str, resolution: int, options: Options) -> Comparison:
     """Measure one shape; dense at 128, above that only with `--full`."""
-    field = read_field(name)
+    field = read_field(name, color_dtype=choose_color_dtype(_CPU, "auto"))
     most = 0 if options.is_quick else 256 if options.is_full else 128
     runs_dense = resolution <= most
     found: list[GridValues] = []
@@ -120,9 +124,8 @@ def compare(name: str, resolution: int, options: Options) -> Comparison:
 
 
 def grid_of(field: SignedDistanceField, resolution: int) -> GridValues:
-    """Evaluate a field as a generation does."""
-    device = torch.device("cpu")
-    return evaluate_grid(field.signed_distance, resolution, device=device)
+    """Evaluate a field as a generation does, roughly first where that is cheaper."""
+    return evaluate_grid(field.signed_distance, resolution, device=_CPU, draft=field.draft_distance)
 
 
 def missed_cells(sparse: Tensor, dense: Tensor) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +82,15 @@ class SignedDistanceField:
         """
         raw = self.mlp.split(self._raw(self.mlp, self.weights, points), "signed_distance")
         return raw.float().tanh()[..., 0]
+
+    @property
+    def draft_distance(self) -> Callable[[Tensor], Tensor] | None:
+        """The distance in what colors are computed in, if that is cheaper; else None."""
+        return None if self._color_mlp is self.mlp else self._draft_distance
+
+    def _draft_distance(self, points: Tensor) -> Tensor:
+        raw = self._raw(self._color_mlp, self._color_weights, points)
+        return self.mlp.split(raw, "signed_distance").float().tanh()[..., 0]
 
     def color(self, points: Tensor) -> Tensor:
         """Return sRGB colours in [0, 1] at points [P, 3], fp32, [P, 3]."""
