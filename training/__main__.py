@@ -83,6 +83,9 @@ def _parse() -> argparse.Namespace:
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="settings, TOML")
     parser.add_argument("--pack", type=Path, default=Path("packs/starter"), help="export target")
+    parser.add_argument(
+        "--with-encoder", action="store_true", help="export a pack that reads meshes too"
+    )
     parser.add_argument("--warm-start", type=Path, help="folder of a run to go on from")
     parser.add_argument("--other", type=Path, help="folder of the run to `blend` with it")
     parser.add_argument("--share", type=float, default=0.5, help="of the other run in the blend")

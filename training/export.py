@@ -15,6 +15,7 @@ from torch import nn
 from ..core.conditioning.small_clip import ClipReader
 from ..core.conditioning.word_encoder import WordEncoder
 from ..core.decoder.stf import Decoder
+from ..core.encoder.cloud import CloudEncoder
 from ..core.native_condition import CLIP_FOLDER
 from ..core.pack import PACK_FILE, PackManifest
 from ..core.prior.transformer import LatentPrior
@@ -23,6 +24,9 @@ from .clip_export import write_clip
 from .config import EncoderConfig, FitConfig
 from .encoder import PointEncoder
 
+NUM_READ_POINTS = 1024
+"""Surface points that the finished encoder reads."""
+
 
 def export_pack(
     folder: Path,
@@ -30,17 +34,22 @@ def export_pack(
     prior: LatentPrior,
     decoder: Decoder,
     reads: WordEncoder | ClipReader,
+    encoder: CloudEncoder | None = None,
 ) -> None:
     """Write a pack; files that are already there are replaced.
 
     Args:
         folder: of the pack.
-        manifest: its description.
+        manifest: its description, which tells of the encoder if there is one.
         prior, decoder: its networks.
         reads: what makes conditions of prompts, and with a CLIP of pictures.
+        encoder: what reads meshes; None makes a pack that reads none.
     """
+    if (encoder is None) != (manifest.encoder is None):
+        raise ValueError("an encoder and its description belong together")
     folder.mkdir(parents=True, exist_ok=True)
     modules: dict[str, nn.Module] = {"prior": prior, "decoder": decoder}
+    modules |= {"encoder": encoder} if encoder is not None else {}
     names: list[str] = []
     if isinstance(reads, ClipReader):
         written = write_clip(folder / CLIP_FOLDER, reads.clip, reads.table)
@@ -67,7 +76,7 @@ def export_encoder(
     content: dict[str, object] = {
         "config": asdict(config),
         "pack_hash": pack_hash(pack),
-        "num_points": 1024,
+        "num_points": NUM_READ_POINTS,
     }
     if fit is not None:
         content["fit"] = asdict(fit)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -25,7 +25,10 @@ from ..core.specs import DECODERS, PRIORS
 from .conditions import CachedConditions, load_conditions
 from .config import TrainingConfig
 from .dataset import ShapeDataset
-from .export import export_encoder, export_pack
+from .encoder import cloud_encoder_spec
+from .export import NUM_READ_POINTS, export_encoder, export_pack
+from .export_published import save_diffusers, save_openai
+from .fitting import fit_spec
 from .loop import Run, rank
 from .pictures import SampleGrid
 from .shapes.shards import write_shard
@@ -173,7 +176,10 @@ def blend(config: TrainingConfig, arguments: argparse.Namespace) -> None:
 
 
 def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
-    """write the pack in half precision, with hashes"""
+    """write the pack in half precision, with hashes; a published prior in its two layouts"""
+    if not PRIORS[config.architecture].basis_size:
+        _export_published(config, arguments)
+        return
     from ..core.conditioning.word_encoder import WordEncoder
     from ..core.specs import WordEncoderSpec
 
@@ -193,10 +199,23 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
         sampler=STARTER_SAMPLER,
         words=word_roles(),
     )
-    export_pack(arguments.pack, manifest, prior, module, words)
     encoder = load_autoencoder(config, arguments).encoder
     settings = config.fit if arguments.warm_start else None
+    if arguments.with_encoder:
+        spec = cloud_encoder_spec(config.encoder, module.spec, num_points=NUM_READ_POINTS)
+        fit = fit_spec(settings) if settings else None
+        manifest = replace(manifest, encoder=spec, fit=fit)
+    shipped = encoder if arguments.with_encoder else None
+    export_pack(arguments.pack, manifest, prior, module, words, shipped)
     export_encoder(Path("evaluation/models"), config.encoder, encoder, settings, arguments.pack)
+
+
+def _export_published(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    prior = LatentPrior(PRIORS[config.architecture])
+    Run("stage2", prior, config.stage2, arguments.run).use_average()
+    part = "image" if prior.spec.normalizes_condition else "text"
+    save_openai(prior, arguments.pack)
+    save_diffusers(prior, arguments.pack / part / "prior")
 
 
 def _shards(arguments: argparse.Namespace) -> Path:
