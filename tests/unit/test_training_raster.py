@@ -72,8 +72,12 @@ def test_it_shows_the_triangles_that_the_other_raster_shows() -> None:
     fragments = visible_faces(projection, faces, 64)
 
     hits = visible(surface.corners, view, 0, 64)
-    assert set(fragments.pixels.tolist()) ^ set(hits.pixels.tolist()) <= set()
-    np.testing.assert_allclose(fragments.depth[fragments.pixels], hits.depth, rtol=1e-5)
+    # In single precision a pixel's centre may fall to either side of an edge.
+    ours, theirs = set(fragments.pixels.tolist()), set(hits.pixels.tolist())
+    assert len(theirs) > 1000 and len(ours ^ theirs) <= 2
+    is_common = np.isin(hits.pixels, list(ours))
+    shown = fragments.depth[torch.from_numpy(hits.pixels[is_common])]
+    np.testing.assert_allclose(shown, hits.depth[is_common], rtol=1e-5)
 
 
 def test_what_corners_say_is_interpolated_in_perspective() -> None:
