@@ -105,7 +105,7 @@ def _problem(kind: Any, value: object) -> str:
     if get_origin(kind) is tuple:
         item = get_args(kind)[0]
         is_list = isinstance(value, list) and not any(_problem(item, each) for each in value)
-        return "" if is_list else f"a list of {_NAMES[item]}s"
+        return "" if is_list else f"a list, each {_problem(item, None)}"
     if kind is bool or isinstance(value, bool):
         return "" if kind is bool and isinstance(value, bool) else _NAMES[kind]
     is_right = isinstance(value, (int, float)) if kind is float else isinstance(value, kind)
