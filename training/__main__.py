@@ -89,6 +89,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--warm-start", type=Path, help="folder of a run to go on from")
     parser.add_argument("--other", type=Path, help="folder of the run to `blend` with it")
     parser.add_argument("--share", type=float, default=0.5, help="of the other run in the blend")
+    parser.add_argument("--wheel", type=Path, help="language model of `words`, if it is here")
     parser.add_argument("--processes", type=int, default=2, help="of `generate`")
 
 

@@ -21,7 +21,7 @@ from ..core.conditioning.small_clip import SmallClip, normalize_pictures
 from ..core.specs import SmallClipSpec
 from .clip_answers import NUM_TOKENS, Answers, Truths, accuracies, answer_losses
 from .clip_data import ClipData, as_floats
-from .clip_pictures import on_white, vary
+from .clip_pictures import prepared, vary
 from .config import StageConfig
 from .loop import LossFunction, Run, rank, step_generator
 
@@ -147,7 +147,7 @@ def contrast(read: Tensor, seen: Tensor, logit_scale: Tensor) -> Tensor:
 
 @torch.no_grad()
 def measure(reading: ClipReading, data: ClipData, scenes: Tensor) -> dict[str, float]:
-    """Return shares of right answers about scenes [B], by captions and by pictures on white.
+    """Return shares of right answers about scenes [B], by captions and by pictures as prepared.
 
     The first caption and the first picture of each scene are asked; `read_` and `seen_` say which.
     `found` is the share of captions that pick their own picture out of all of these.
@@ -189,8 +189,8 @@ def _embed_pictures(clip: SmallClip, pictures: Tensor) -> Tensor:
     device = clip.logit_scale.device
     parts = []
     for rows in torch.split(pictures, _AT_A_TIME):
-        white = on_white(as_floats(rows.to(device)))
-        parts.append(clip.embed_pictures(normalize_pictures(white)))
+        shown = prepared(as_floats(rows.to(device)))
+        parts.append(clip.embed_pictures(normalize_pictures(shown)))
     return torch.cat(parts)
 
 

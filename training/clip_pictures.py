@@ -2,7 +2,8 @@
 """Pictures of scenes as a small CLIP sees them in training: moved, tinted, on any background.
 
 What the user gives has another engine's light, another lens and another ground, so none of it may
-matter. Left and right are exchanged as well, since no caption tells them apart.
+matter. Left and right are exchanged as well, since no caption tells them apart. The object is put
+in the middle first, as `core/reference.py` does with what it can cut out.
 """
 
 from __future__ import annotations
@@ -13,11 +14,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..core.reference import MARGIN
+
 _WHITE_SHARE, _PLAIN_SHARE = 0.45, 0.3
 """Of the backgrounds; the rest has two colors, blotches or stripes."""
-_ZOOM = (0.75, 1.2)
-_SHIFT = 0.12
-"""Of the picture's side, to either side."""
+_FILL = (0.55, 0.95)
+"""Share of the picture that an object takes; `core.reference` gives it four fifths."""
+_SHIFT = 0.08
+"""Of half the picture's side, beyond what an object leaves free."""
+_PREPARED_FILL = 1 - 2 * MARGIN
+_SEEN = 0.05
+"""Alpha from which a pixel belongs to the object."""
 _TURN = math.radians(8)
 _GAIN, _TINT, _GAMMA = 0.2, 0.06, 0.2
 _NOISE = 0.03
@@ -40,8 +47,21 @@ def vary(pictures: Tensor, generator: torch.Generator) -> Tensor:
     return (mixed + level * torch.randn(mixed.shape, generator=generator)).clamp(0, 1)
 
 
+def prepared(pictures: Tensor) -> Tensor:
+    """Return pictures as a user's is given to the model: cut out, in the middle, on white.
+
+    Args:
+        pictures: straight-alpha RGBA in [0, 1], [B, 4, P, P].
+    """
+    middle, half = _boxes(pictures[:, 3])
+    scale = half / _PREPARED_FILL
+    none = torch.zeros_like(scale)
+    rows = torch.stack([scale, none, middle[:, 0], none, scale, middle[:, 1]], 1)
+    return on_white(_resample(pictures, rows.view(-1, 2, 3)))
+
+
 def on_white(pictures: Tensor) -> Tensor:
-    """Return straight-alpha RGBA [B, 4, P, P] on white, as prompts' pictures are put."""
+    """Return straight-alpha RGBA [B, 4, P, P] on white."""
     alpha = pictures[:, 3:]
     return alpha * pictures[:, :3] + (1 - alpha)
 
@@ -71,17 +91,42 @@ def _patterns(count: int, side: int, generator: torch.Generator) -> Tensor:
 
 
 def _move(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Zoom, turn, shift and mirror, without a fringe of what lies behind alpha."""
+    """Put the object near the middle; zoom, turn, shift and mirror it."""
     count = len(pictures)
 
     def between(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(count, generator=generator)
 
-    zoom, turn = 1 / between(*_ZOOM), between(-_TURN, _TURN)
+    middle, half = _boxes(pictures[:, 3])
+    fill, turn = between(*_FILL), between(-_TURN, _TURN)
+    scale = half / fill
     flip = torch.where(between(0, 1) < 0.5, -1.0, 1.0)
-    cos, sin = zoom * turn.cos(), zoom * turn.sin()
-    x, y = between(-2 * _SHIFT, 2 * _SHIFT), between(-2 * _SHIFT, 2 * _SHIFT)
-    rows = torch.stack([flip * cos, -sin, x, flip * sin, cos, y], 1).view(count, 2, 3)
+    cos, sin = scale * turn.cos(), scale * turn.sin()
+    free = (1 - fill + _SHIFT) * scale
+    x, y = (middle[:, axis] + free * between(-1, 1) for axis in (0, 1))
+    rows = torch.stack([flip * cos, -sin, x, flip * sin, cos, y], 1)
+    return _resample(pictures, rows.view(count, 2, 3))
+
+
+def _boxes(alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the middle of what is seen, [B, 2] as x and y, and half its longer side, [B].
+
+    In units of half the picture's side, from its middle; the whole picture if nothing is seen.
+    """
+    is_seen = alpha > _SEEN
+    side = alpha.shape[-1]
+    edges = []
+    for axis in (1, 2):
+        along = is_seen.any(axis)  # [B, P]: of columns, then of rows
+        first = along.float().argmax(1)
+        last = side - along.flip(1).float().argmax(1)
+        edges.append(torch.stack([first, last], 1) * 2 / side - 1)
+    low, high = torch.stack(edges, 1).unbind(2)  # [B, 2], x and y
+    return (low + high) / 2, ((high - low) / 2).amax(1)
+
+
+def _resample(pictures: Tensor, rows: Tensor) -> Tensor:
+    """Return pictures seen through affine maps [B, 2, 3], without a fringe of what alpha hides."""
     grid = F.affine_grid(rows, list(pictures.shape), align_corners=False)
     weighted = torch.cat([pictures[:, :3] * pictures[:, 3:], pictures[:, 3:]], 1)
     moved = F.grid_sample(weighted, grid, align_corners=False)

@@ -149,6 +149,8 @@ class TrainingConfig:
     stage2: StageConfig
     fit: FitConfig | None = None
     """Only for a run that goes on from another."""
+    clip: StageConfig | None = None
+    """In place of `text`, for a pack that takes pictures too."""
 
 
 def load_config(path: Path) -> TrainingConfig:

@@ -61,6 +61,7 @@ def export_merged(pack: TunablePack, prior: LatentPrior, name: PackName, folder:
     about: dict[str, Any] = json.loads((pack.base / PACK_FILE).read_text(encoding="utf-8"))
     others = [file for file in about["files"] if file != _PRIOR]
     for file in others:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(pack.base / file, folder / file)
     about |= {"id": name.id, "title": name.title, "version": "1", "taught_from": about["id"]}
     _describe(folder, about, [*others, _PRIOR])

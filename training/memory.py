@@ -20,11 +20,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..core.decoder.stf import Decoder
 from ..core.prior.transformer import LatentPrior
-from ..core.specs import DECODERS, PRIORS
+from ..core.specs import DECODERS, PRIORS, SmallClipSpec
+from .clip import ClipReading, contrast
+from .clip_stage import required_section
 from .config import PriorLossConfig, StageConfig, TrainingConfig
 from .dataset import Queries
 from .field_loss import field_loss
 from .prior_loss import Decoding, prior_loss
+from .shapes.phrases import caption_vocabulary
 from .stage2 import recompute_blocks
 
 _MIB = 2**20
@@ -194,10 +197,32 @@ def decoder_probe(config: TrainingConfig) -> Probe:
     )
 
 
+def clip_probe(config: TrainingConfig) -> Probe:
+    """Return a step of the small CLIP's training, on captions as long as can be."""
+    stage = required_section(config)
+    spec = SmallClipSpec(vocabulary_size=len(caption_vocabulary()) + 3)
+    reading = ClipReading(spec)
+    tokens = torch.zeros(stage.batch_size, spec.context_length, dtype=torch.long)
+    pixels = torch.zeros(stage.batch_size, 3, spec.image_size, spec.image_size)
+
+    def loss() -> Tensor:
+        clip = reading.clip
+        read, seen = clip.embed_text(tokens), clip.embed_pictures(pixels)
+        answers = [reading.answers(clip.condition(each)) for each in (read, seen)]
+        logits = [given for each in answers for pair in each.values() for given in pair]
+        return contrast(read, seen, clip.logit_scale) + sum(each.sum() for each in logits)
+
+    return Probe(reading, loss, stage)
+
+
 def _queries(batch: int, count: int) -> Queries:
     points = torch.zeros(batch, count, 3)
     return Queries(points, points[..., 0], points)
 
 
-PROBES: dict[str, MakeProbe] = {"decoder": decoder_probe, "stage2": prior_probe}
+PROBES: dict[str, MakeProbe] = {
+    "clip": clip_probe,
+    "decoder": decoder_probe,
+    "stage2": prior_probe,
+}
 """By stage; one that is missing here trains nothing, or has not been told."""

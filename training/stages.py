@@ -16,12 +16,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..core.conditioning.small_clip import ClipReader
+from ..core.conditioning.word_encoder import WordEncoder
 from ..core.config import SamplerConfig
 from ..core.decoder.stf import Decoder
 from ..core.pack import PackManifest
 from ..core.prior.basis import LatentBasis
 from ..core.prior.transformer import LatentPrior
-from ..core.specs import DECODERS, PRIORS
+from ..core.specs import DECODERS, PRIORS, WordEncoderSpec
+from .clip_stage import load_clip_of, run_clip, words
 from .conditions import CachedConditions, load_conditions
 from .config import TrainingConfig
 from .dataset import ShapeDataset
@@ -86,6 +89,12 @@ def text(config: TrainingConfig, arguments: argparse.Namespace) -> None:
         {"conditions": conditions, "spec": asdict(encoder.spec), "state": encoder.state_dict()},
         arguments.run / "conditions.pt",
     )
+
+
+def clip(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """train the small CLIP, and encode captions and pictures with it"""
+    data = ShapeDataset(_shards(arguments))
+    run_clip(config, data.labels, data.pictures, arguments.run, arguments.device)
 
 
 def stage1(config: TrainingConfig, arguments: argparse.Namespace) -> None:
@@ -180,12 +189,7 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     if not PRIORS[config.architecture].basis_size:
         _export_published(config, arguments)
         return
-    from ..core.conditioning.word_encoder import WordEncoder
-    from ..core.specs import WordEncoderSpec
-
-    saved = torch.load(arguments.run / "conditions.pt", weights_only=True)
-    words = WordEncoder(WordEncoderSpec(**saved["spec"]))
-    words.load_state_dict(saved["state"])
+    reads, said = _reads(arguments.run)
     module = Decoder(DECODERS[config.architecture])
     Run("decoder", module, config.decoder, arguments.run)
     prior = LatentPrior(PRIORS[config.architecture])
@@ -195,9 +199,10 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
         version="0.2.0",
         prior=prior.spec,
         decoder=module.spec,
-        word_encoder=words.spec,
+        word_encoder=reads.spec if isinstance(reads, WordEncoder) else None,
+        clip=reads.clip.spec if isinstance(reads, ClipReader) else None,
         sampler=STARTER_SAMPLER,
-        words=word_roles(),
+        words=said,
     )
     encoder = load_autoencoder(config, arguments).encoder
     settings = config.fit if arguments.warm_start else None
@@ -206,8 +211,18 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
         fit = fit_spec(settings) if settings else None
         manifest = replace(manifest, encoder=spec, fit=fit)
     shipped = encoder if arguments.with_encoder else None
-    export_pack(arguments.pack, manifest, prior, module, words, shipped)
+    export_pack(arguments.pack, manifest, prior, module, reads, shipped)
     export_encoder(Path("evaluation/models"), config.encoder, encoder, settings, arguments.pack)
+
+
+def _reads(folder: Path) -> tuple[WordEncoder | ClipReader, dict[str, str]]:
+    """Return what makes the conditions of a run, and its words with their roles."""
+    if (found := load_clip_of(folder)) is not None:
+        return found
+    saved = torch.load(folder / "conditions.pt", weights_only=True)
+    encoder = WordEncoder(WordEncoderSpec(**saved["spec"]))
+    encoder.load_state_dict(saved["state"])
+    return encoder, word_roles()
 
 
 def _export_published(config: TrainingConfig, arguments: argparse.Namespace) -> None:
@@ -263,6 +278,8 @@ def _load_latents(
 STAGES: dict[str, Stage] = {
     "generate": generate,
     "text": text,
+    "words": words,
+    "clip": clip,
     "stage1": stage1,
     "latents": latents,
     "fit": fit,
