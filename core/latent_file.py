@@ -58,7 +58,8 @@ def read_latent(path: Path) -> LatentFile:
         LatentFileError: the file is not there, damaged, or something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
+        # Opened here, because NumPy leaves a damaged one open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             about = json.loads(str(content["about"]))
             values = content["latent"]
         if about["format"] != FORMAT:

@@ -13,13 +13,19 @@ ENCODER = ROOT / "evaluation" / "models"
 
 
 def write_starter_with_encoder(folder: Path) -> Path:
-    """Write the pack into a folder that is not there yet, and return it.
-
-    As `maquette.training export` does; by hand, so that the format is told twice.
-    """
+    """Write the pack into a folder that is not there yet, and return it."""
     shutil.copytree(STARTER, folder)
+    add_encoder(folder)
+    return folder
+
+
+def add_encoder(folder: Path) -> None:
+    """Give a copy of the bundled pack its encoder, unless it has one by now.
+
+    As `maquette.training export --with-encoder` does; by hand, so that the format is told twice.
+    """
     if (folder / "encoder.safetensors").exists():
-        return folder  # The bundled pack has one by now.
+        return
     shutil.copy(ENCODER / "encoder.safetensors", folder)
     facts = json.loads((ENCODER / "encoder.json").read_text(encoding="utf-8"))
     content = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
@@ -32,4 +38,3 @@ def write_starter_with_encoder(folder: Path) -> Path:
     }
     content["fit"] = facts["fit"] | {"palette": [[0.82, 0.12, 0.12], [0.2, 0.6, 0.22]]}
     (folder / "pack.json").write_text(json.dumps(content), encoding="utf-8")
-    return folder

@@ -15,13 +15,14 @@ from maquette.core.asset import Asset, Surface
 from maquette.core.assets_in.paint import Flat
 from maquette.core.checkpoint.encoder_keys import encoder_key_map
 from maquette.core.checkpoint.pack_layout import PublishedSpecs, read_layout
-from maquette.core.config import GenerationRequest
+from maquette.core.config import GenerationRequest, MeshInput
 from maquette.core.decoder.stf import Decoder
 from maquette.core.encode import encode, load_encoder, measure, view_tensors
 from maquette.core.encoder.bottleneck import training_timesteps
 from maquette.core.encoder.perceiver import AssetEncoder
 from maquette.core.errors import CancelledError, NonFiniteError, PackError
 from maquette.core.meshing import mesh_from_field
+from maquette.core.published_pack import PublishedPack
 from maquette.core.specs import DECODERS, EncoderSpec
 from maquette.tests.unit.surfaces import cube
 
@@ -110,6 +111,29 @@ def test_a_pack_with_the_transmitter_encodes(
     loaded = load_encoder(tmp_path, published=PUBLISHED)
 
     assert torch.equal(encode(asset, loaded), encode(asset, encoder))
+
+
+def test_a_published_pack_reads_a_mesh_and_keeps_no_encoder(
+    encoder: AssetEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(published_names(encoder), tmp_path / "transmitter.pt")
+    pack = PublishedPack(tmp_path, torch.device("cpu"), torch.float32, PUBLISHED)
+    monkeypatch.setattr(pack, "load_decoder", lambda check: None)  # The file has none.
+    surface = moved(cube())
+    told: list[tuple[str, float]] = []
+
+    latent = pack.latent_of(
+        MeshInput(surface=surface, source="Cube"),
+        seed=3,
+        report=lambda *progress: told.append(progress),
+        check=lambda: None,
+    )
+
+    assert torch.equal(latent, encode(measure(surface, SPEC, seed=3), encoder, seed=3))
+    fractions = [fraction for _, fraction in told]
+    assert fractions == sorted(fractions) and 0.0 <= fractions[0] <= fractions[-1] <= 1.0
+    assert dict(told).keys() == {"Measuring the mesh", "Reading the mesh"}
+    assert not any(isinstance(each, AssetEncoder) for each in vars(pack).values())
 
 
 def test_a_pack_without_the_transmitter_says_so(tmp_path: Path) -> None:

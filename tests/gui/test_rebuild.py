@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mesh of the user's own, rebuilt by the model: search, dialog, result, one undo step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from maquette.tests.unit.starter_with_encoder import add_encoder
+
+RUN_SECONDS = 120.0
+EXTENSION = "__import__('sys').modules['bl_ext.user_default.maquette'].__file__"
+
+
+@pytest.fixture
+def reading(app, viewport):
+    """Return Blender with a bundled pack that has its encoder, and a mesh that is selected."""
+    add_encoder(Path(app.ask(EXTENSION)).parent / "packs" / "starter")
+    # What was loaded before has none, and the choice of a model looks for it again.
+    app.ask("probes.run('maquette.release_memory')")
+    app.ask("probes.choose(pack='starter', resolution=64, texture_size=128)")
+    viewport.press("a", "Delete")
+    viewport.show_textures()
+    app.ask("bpy.ops.mesh.primitive_cylinder_add(radius=0.4, depth=1.6, location=(0, 0, 0.8))")
+    app.ask("setattr(bpy.context.object, 'name', 'Post')")
+    return app
+
+
+def test_a_selected_mesh_is_rebuilt_beside_it_in_one_undo_step(reading, screen, viewport, picture):
+    viewport.press("F3")
+    screen.type("rebuild with maq")
+    reading.settle()
+    screen.press("Return")
+    picture("rebuild-dialog.png", viewport.rectangle)
+    screen.press("Return")
+
+    reading.wait_until("probes.last_job() == 'DONE'", RUN_SECONDS)
+
+    assert reading.ask("probes.objects()") == ["Post Rebuilt"]
+    # Both are 0.8 wide, and the original stands at 0.
+    assert reading.ask("bpy.data.objects['Post Rebuilt'].location.x") > 0.8
+    assert reading.ask("bpy.data.objects['Post'].visible_get()")
+    viewport.press("Home")
+    picture("rebuilt.png", viewport.rectangle)
+
+    viewport.press("ctrl+z")
+
+    reading.wait_until("probes.objects() == []")
+    assert reading.ask("bpy.data.objects['Post'].visible_get()")
