@@ -183,7 +183,7 @@ class MAQUETTE_OT_edit_prompt(_OnResult, bpy.types.Operator):
         # The sidebar starts from noise; what began with a mesh is changed near it.
         uid = subject.session_uid
         bpy.ops.maquette.more_like_this("INVOKE_DEFAULT", object_uid=uid, count=1)
-        return {"FINISHED"}
+        return {"CANCELLED"}  # Nothing has changed that could be undone.
 
     def apply(self, context, subject, record):
         properties.show_record(context.scene.maquette, record)
