@@ -81,12 +81,14 @@ def interval_bar(
     )
     told = f"{100 * value:.1f} %"
     if interval is not None:
-        low, high = (_BAR_WIDTH * end for end in interval)
+        low, high = (1 + (_BAR_WIDTH - 2) * end for end in interval)
         told += f", 95 % interval {100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
-        body += (
-            f'<path class="whisker" d="M{low:.1f} {middle}H{high:.1f}'
-            f'M{low:.1f} 2V{_BAR_HEIGHT - 2}M{high:.1f} 2V{_BAR_HEIGHT - 2}"/>'
+        line = (
+            f"M{low:.1f} {middle}H{high:.1f}"
+            f"M{low:.1f} 2V{_BAR_HEIGHT - 2}M{high:.1f} 2V{_BAR_HEIGHT - 2}"
         )
+        # Drawn twice, so that it stands out from the bar as well as from the ground.
+        body += f'<path class="halo" d="{line}"/><path class="whisker" d="{line}"/>'
     return _image(name, label, told, body, _BAR_WIDTH, _BAR_HEIGHT)
 
 

@@ -39,6 +39,7 @@ svg { max-width: 100%; height: auto; font: 11px system-ui, sans-serif; }
 svg text { fill: var(--faint); }
 .bar.s0 { fill: var(--s0); } .bar.s1 { fill: var(--s1); } .track { fill: var(--line); opacity: .5; }
 .axis, .whisker { stroke: var(--text); stroke-width: 1.2; fill: none; }
+.halo { stroke: var(--ground); stroke-width: 3.5; fill: none; }
 .key { display: inline-block; width: .8rem; height: .8rem; border-radius: .15rem; }
 .key.s0 { background: var(--s0); } .key.s1 { background: var(--s1); }
 @media print { .card, tr { break-inside: avoid; } }

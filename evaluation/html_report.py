@@ -97,8 +97,10 @@ def _table(reports: Sequence[EvaluationReport], names: Sequence[str]) -> str:
 
 
 def _aligned(reports: Sequence[EvaluationReport]) -> list[list[Metric | None]]:
-    """Return each metric of any report once, in order, with None where a report lacks it."""
-    by_key = [{metric.key: metric for metric in each.metrics} for each in reports]
+    """Return each metric that is shown once, in order, with None where a report lacks it."""
+    by_key = [
+        {metric.key: metric for metric in each.metrics if metric.is_shown} for each in reports
+    ]
     longest = max((list(each) for each in by_key), key=len)
     return [[each.get(key) for each in by_key] for key in longest]
 

@@ -27,6 +27,8 @@ class Metric:
     num: int | None = None
     """Cases that it was counted over."""
     missing: Missing | None = None
+    is_shown: bool = True
+    """Whether people are told it; False for a second name of a number."""
 
     def to_json(self) -> dict[str, object]:
         """Return the number with its interval and its count, where it has them."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -65,12 +66,15 @@ def _of_prompts(report: EvaluationReport) -> Iterator[Metric]:
     scores = report.scores
     yield _share("kind_accuracy", "right kind", PROMPTS, scores, lambda s: s.kind)
     yield _share("colour_accuracy", "right main color", PROMPTS, scores, lambda s: s.colour)
-    both = [
-        ("kind_and_colour_accuracy", "both right"),
-        ("heldout_accuracy", "held-out combination right"),
-    ]
-    for key, label in both:
-        yield _share(key, label, PROMPTS, scores, lambda s: s.kind_and_colour)
+    both = _share(
+        "heldout_accuracy",
+        "both right: held-out combination",
+        PROMPTS,
+        scores,
+        lambda s: s.kind_and_colour,
+    )
+    yield replace(both, key="kind_and_colour_accuracy", is_shown=False)
+    yield both
     yield _share("part_colour_accuracy", "right part color", PROMPTS, scores, _part_colour)
     clip = report.clip if isinstance(report.clip, Missing) else scores
     yield _share(

@@ -92,7 +92,7 @@ class EvaluationReport:
         """Return the same for people, without the single prompts."""
         lines = [f"Pack {self.pack} ({self.pack_hash}), seed {self.seed}"]
         group = ""
-        for metric in self.metrics:
+        for metric in (each for each in self.metrics if each.is_shown):
             if metric.group != group:
                 group = metric.group
                 lines.append(group)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from dataclasses import asdict, replace
@@ -24,13 +25,8 @@ from .encoders import open_encoder
 from .journal import Journal
 from .judge import MODELS_DIR, Judge, load_judge
 from .kind_notes import kind_notes
-from .prompts import (
-    EvaluationPrompt,
-    held_out_prompts,
-    random_prompts,
-    scene_prompts,
-    synonym_prompts,
-)
+from .prompts import EvaluationPrompt
+from .questions import draw_prompts
 from .reconstruction import ReconstructionScores, score_reconstructions
 from .renders import missing_blender
 from .report import EvaluationReport
@@ -47,7 +43,6 @@ from .sections import (
     measure_diversity,
 )
 from .settings import SECTIONS, EvaluationSettings
-from .streams import Stream
 from .truths import judge_truths
 
 _COSTS = {"images": 4.0, "reconstruction": 2.0, "diversity": 4.0, "truths": 0.5}
@@ -112,6 +107,7 @@ class _Evaluation:
         self._judge = load_judge(models_dir)
         self._kinds = [kind for kind in self._judge.spec.kinds if kind in KINDS]
         self._scene_judge = _scene_judge(models_dir)
+        self._prompts = draw_prompts(settings, self._kinds)
         self._notes: list[str] = []
 
     @property
@@ -124,7 +120,9 @@ class _Evaluation:
         ]
         # Other sections may be asked for next time; their items stand for themselves.
         settings = {k: v for k, v in asdict(self._settings).items() if k != "sections"}
-        return {"pack": self._hash, "settings": settings, "judges": judges}
+        # A generator that changed meanwhile asks for something else.
+        asked = hashlib.sha256(repr(self._prompts).encode()).hexdigest()
+        return {"pack": self._hash, "settings": settings, "judges": judges, "asked": asked}
 
     def run(self, journal: Journal, on_progress: OnProgress) -> EvaluationReport:
         """Measure everything that the settings ask for."""
@@ -132,7 +130,7 @@ class _Evaluation:
         plan = {name: settings.count(name) * _COSTS.get(name, 1.0) for name in SECTIONS}
         plan["truths"] = _COSTS["truths"] * min(settings.count("prompts"), _NUM_TRUTHS)
         course = Course(journal, plan, on_progress, self._asker.cancel)
-        prompts = held_out_prompts(settings.count("prompts"), settings.seed, self._kinds)
+        prompts = self._prompts["prompts"] if settings.count("prompts") else ()
         clip = self._clip()
         scores = self._answer(course, prompts, clip)
         synonyms = self._synonyms(course)
@@ -187,13 +185,11 @@ class _Evaluation:
     def _synonyms(self, course: Course) -> PromptScores | Missing:
         if missing := self._missing("synonyms"):
             return missing
-        count = self._settings.count("synonyms")
-        prompts = synonym_prompts(count, self._settings.seed, self._kinds)
         return answer_prompts(
             course,
             self._asker,
             self._judge,
-            prompts,
+            self._prompts["synonyms"],
             section="synonyms",
             stage="Asking in words never said",
         )
@@ -204,31 +200,30 @@ class _Evaluation:
             missing = self._scene_judge
         if missing is not None or isinstance(self._scene_judge, Missing):
             return missing or LEFT_OUT, NOTHING_ASKED
-        kinds = [kind for kind in self._scene_judge.spec.kinds if kind in KINDS]
-        count, seed = self._settings.count("two-objects"), self._settings.seed
-        prompts = scene_prompts(count, seed, kinds)
+        known = set(self._scene_judge.spec.kinds)
+        prompts = [
+            prompt
+            for prompt in self._prompts["two-objects"]
+            if {each.kind for each in prompt.asked.objects} <= known
+        ]
         scores = answer_scenes(course, self._asker, self._scene_judge, prompts)
-        first = prompts[:_NUM_SCENE_TRUTHS]
+        first, seed = prompts[:_NUM_SCENE_TRUTHS], self._settings.seed
         truths = judge_truths(course, self._scene_judge, first, seed, section="scene truths")
         return scores, truths
 
     def _images(self, course: Course) -> ImageScores | Missing:
-        count = self._settings.count("images")
-        if not count:
+        if not self._settings.count("images"):
             return LEFT_OUT
         if not self._description.has_image:
             return Missing("it has no image model", is_about_pack=True)
         if why := missing_blender():
             return Missing(why)
-        shown = random_prompts(count, self._settings.seed, self._kinds, Stream.IMAGES)
-        return answer_pictures(course, self._asker, self._judge, shown)
+        return answer_pictures(course, self._asker, self._judge, self._prompts["images"])
 
     def _diversity(self, course: Course) -> tuple[Variety, ...] | Missing:
         if missing := self._missing("diversity"):
             return missing
-        count = self._settings.count("diversity")
-        prompts = random_prompts(count, self._settings.seed, self._kinds, Stream.DIVERSITY)
-        return measure_diversity(course, self._asker, prompts)
+        return measure_diversity(course, self._asker, self._prompts["diversity"])
 
     def _reconstruct(self, course: Course) -> ReconstructionScores | Missing:
         count = self._settings.count("reconstruction")

@@ -44,9 +44,11 @@ class EvaluationSettings:
             if value is not None and value < low:
                 raise InvalidRequestError(f"{name} must be at least {low}, got {value}")
 
-    def count(self, section: str) -> int:
-        """Return how many cases of a section there are; 0 if it is left out."""
-        if section not in self.sections:
-            return 0
+    def most(self, section: str) -> int:
+        """Return how many cases a section has if it is measured at all."""
         count = self.num_prompts if section == "prompts" else SECTIONS[section]
         return min(count, self.samples or count)
+
+    def count(self, section: str) -> int:
+        """Return how many cases of a section there are; 0 if it is left out."""
+        return self.most(section) if section in self.sections else 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.asset import Cameras
+from maquette.core.decoder.stf import Decoder
 from maquette.core.specs import DECODERS
 from maquette.evaluation import views
 from maquette.evaluation.encoders import Encoded
@@ -128,7 +129,7 @@ def test_a_volume_of_fog_that_nothing_passes_is_seen_in_its_color(monkeypatch) -
             inside = (points.norm(dim=1) < RADIUS).float()[:, None]
             return 1000.0 * inside, torch.tensor(RED).expand(len(points), 3)
 
-    class Decoder:
+    class Foggy:
         mlp = None
 
         def weights(self, latent: torch.Tensor) -> None:
@@ -139,7 +140,7 @@ def test_a_volume_of_fog_that_nothing_passes_is_seen_in_its_color(monkeypatch) -
     truth = over(trace_view(ShapeBatch([ball()]), cameras, 0, 16), 1.0)
 
     seen = views.render_volume(
-        Decoder(),  # type: ignore[arg-type]
+        Foggy(),  # type: ignore[arg-type]
         torch.zeros(1),
         cameras,
         0,
@@ -149,6 +150,27 @@ def test_a_volume_of_fog_that_nothing_passes_is_seen_in_its_color(monkeypatch) -
 
     assert view_psnr(truth, seen) > 20.0
     np.testing.assert_allclose(seen[8, 8], RED, atol=0.02)
+
+
+def test_a_published_field_is_seen_both_ways() -> None:
+    torch.manual_seed(0)
+    spec = replace(
+        DECODERS["shap-e"],
+        num_latents=16,
+        channels=8,
+        hidden_width=4,
+        num_hidden=6,
+        position_frequencies=1,
+        direction_frequencies=0,
+        direction_layer=-1,
+    )
+    decoder = Decoder(spec).eval()
+    latent = Encoded(torch.zeros(spec.num_latents, spec.channels))
+
+    score = score_views(ball(), decoder, latent, seed=0, index=0, size=8)
+
+    assert 0.0 < score.stf_psnr_db < 60.0
+    assert score.nerf_psnr_db is not None and 0.0 < score.nerf_psnr_db < 60.0
 
 
 def test_psnr_of_pictures_has_a_closed_form_and_an_end() -> None:
