@@ -3,7 +3,7 @@
 
 A rough answer, such as one in bf16, decides that a node far from zero is inside or outside. What
 it may be wrong by is measured on the coarsest level, where every node is asked both ways. Nodes
-within three times that of zero are asked again, and so are both ends of every grid edge that the
+within twice that of zero are asked again, and so are both ends of every grid edge that the
 surface crosses. So all numbers that become vertices are exact, and all signs near the surface.
 """
 
@@ -18,8 +18,9 @@ from ..interrupt import Check, ignore
 from .grid import NodeEvaluator, OnFraction, SignedDistance, ignore_fraction
 from .slopes import SATURATED
 
-_SAFETY = 3.0
-"""How many times the largest error seen counts as possible."""
+_SAFETY = 2.0
+"""How many times the largest error seen on the coarsest level counts as possible. All that is asked
+again afterwards, many more nodes than those, must be within it, or drafts are given up."""
 
 _LARGEST_DOUBT = 0.5
 """Of |h|, h = atanh(value); a draft that is wrong by more is of no use."""
@@ -53,9 +54,9 @@ class DraftedEvaluator(NodeEvaluator):
         return self._asked
 
     @property
-    def doubt(self) -> float:
-        """How far a value may be from the exact one, as a difference of h."""
-        return self._doubt if self._is_drafting else 0.0
+    def error(self) -> float:
+        """How far values were from the exact ones at most, as a difference of h."""
+        return self._doubt / _SAFETY if self._is_drafting else 0.0
 
     @property
     def _is_drafting(self) -> bool:

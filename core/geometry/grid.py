@@ -101,8 +101,8 @@ class NodeEvaluator:
         self._ask(self._signed_distance, nodes, on_progress)
 
     @property
-    def doubt(self) -> float:
-        """How far a value may be from the exact one, as a difference of its atanh."""
+    def error(self) -> float:
+        """How far values were from the exact ones at most, as a difference of their atanh."""
         return 0.0
 
     def settle(self, inside: Tensor) -> bool:

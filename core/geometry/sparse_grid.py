@@ -136,7 +136,7 @@ class _Level:
             slope: steepest slope of h, of all cells or of each.
         """
         distance = 2**-0.5 * self.spacing - _THIN * self.cell
-        h = slope * distance + self._evaluator.doubt
+        h = slope * distance + self._evaluator.error
         return torch.where(h < SATURATED, torch.tanh(h), math.inf)
 
 
