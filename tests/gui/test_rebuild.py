@@ -9,7 +9,11 @@ import pytest
 from maquette.tests.unit.starter_with_encoder import add_encoder
 
 RUN_SECONDS = 120.0
-EXTENSION = "__import__('sys').modules['bl_ext.user_default.maquette'].__file__"
+MODULES = "__import__('sys').modules"
+EXTENSION = f"{MODULES}['bl_ext.user_default.maquette'].__file__"
+RELEASE = (
+    f"(p := {MODULES}.get('bl_ext.user_default.maquette.core.pipeline')) is None or p.release()"
+)
 
 
 @pytest.fixture
@@ -17,7 +21,7 @@ def reading(app, viewport):
     """Return Blender with a bundled pack that has its encoder, and a mesh that is selected."""
     add_encoder(Path(app.ask(EXTENSION)).parent / "packs" / "starter")
     # What was loaded before has none, and the choice of a model looks for it again.
-    app.ask("probes.run('maquette.release_memory')")
+    app.ask(RELEASE)
     app.ask("probes.choose(pack='starter', resolution=64, texture_size=128)")
     viewport.press("a", "Delete")
     viewport.show_textures()
