@@ -24,4 +24,4 @@ pip=("$folder/bin/python" -m pip --disable-pip-version-check install -qq --const
 echo "Installing the packages of $constraints into $folder (the first time takes minutes) ..."
 "${pip[@]}" setuptools
 # Without isolation the build uses the pinned setuptools and downloads no other.
-"${pip[@]}" --no-build-isolation --editable ".[bpy,dev]"
+"${pip[@]}" --no-build-isolation --editable ".[bpy,dev,training]"
