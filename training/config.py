@@ -35,6 +35,11 @@ class DataConfig:
     shard_size: Count
     num_surface: Count
     num_queries: Count
+    is_scenes: bool = False
+    """Scenes of all kinds with labels; otherwise single objects of the first 51 kinds."""
+    num_pictures: Number = 0
+    """Of every scene; 0 stores none."""
+    picture_size: Count = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .shapes.attributes import ShapeAttributes
+from .shapes.labels import SceneLabels
 from .shapes.shards import read_shard
 
 NUM_VALIDATION = 256
@@ -46,6 +47,15 @@ class ShapeDataset:
         self.query_distance = torch.cat([torch.from_numpy(s.query_distance) for s in shards])
         self.query_colors = torch.cat([torch.from_numpy(s.query_colors) for s in shards])
         self.attributes: list[ShapeAttributes] = [a for s in shards for a in s.attributes]
+        self.labels: list[SceneLabels] | None = None
+        """Of scenes; None where the shapes are single objects without labels."""
+        if all(s.labels is not None for s in shards):
+            self.labels = [label for s in shards for label in s.labels or ()]
+        self.pictures: Tensor | None = None
+        """Bytes, sRGB and straight alpha, [N, V, R, R, 4]; None where the shards have none."""
+        pictures = [torch.from_numpy(s.pictures) for s in shards if s.pictures is not None]
+        if len(pictures) == len(shards):
+            self.pictures = torch.cat(pictures)
 
     def __len__(self) -> int:
         return len(self.attributes)

@@ -26,7 +26,7 @@ from ..core.prior.transformer import LatentPrior
 from ..core.specs import DECODERS, PRIORS, WordEncoderSpec
 from .clip_stage import load_clip_of, run_clip, words
 from .conditions import CachedConditions, load_conditions
-from .config import TrainingConfig
+from .config import DataConfig, TrainingConfig
 from .dataset import ShapeDataset
 from .encoder import cloud_encoder_spec
 from .export import NUM_READ_POINTS, export_encoder, export_pack
@@ -34,7 +34,7 @@ from .export_published import save_diffusers, save_openai
 from .fitting import fit_spec
 from .loop import Run, rank
 from .pictures import SampleGrid
-from .shapes.shards import write_shard
+from .shapes.shards import write_scenes, write_shard
 from .stage1 import (
     AutoEncoder,
     centre_basis,
@@ -64,7 +64,7 @@ def generate(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     """write shapes of the generator"""
     data = config.data
     jobs = [
-        (_shards(arguments) / f"{start:07d}.npz", config.seed, start, data.shard_size)
+        (_shards(arguments) / f"{start:07d}.npz", config.seed, start, data)
         for start in range(0, data.num_shapes, data.shard_size)
     ]
     missing = [job for job in jobs if not job[0].exists()]
@@ -72,9 +72,14 @@ def generate(config: TrainingConfig, arguments: argparse.Namespace) -> None:
         pool.starmap(_write_shard, missing, chunksize=1)
 
 
-def _write_shard(path: Path, seed: int, start: int, count: int) -> None:
+def _write_shard(path: Path, seed: int, start: int, data: DataConfig) -> None:
     torch.set_num_threads(1)
-    write_shard(path, seed, start, count)
+    sizes = {"num_surface": data.num_surface, "num_query": data.num_queries}
+    if not data.is_scenes:
+        write_shard(path, seed, start, data.shard_size, **sizes)
+        return
+    shown = {"num_pictures": data.num_pictures, "picture_size": data.picture_size}
+    write_scenes(path, seed, start, data.shard_size, **sizes, **shown)
 
 
 def text(config: TrainingConfig, arguments: argparse.Namespace) -> None:

@@ -1,24 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures of shapes by sphere tracing, several to a sheet."""
+"""Sheets of shapes to look at: `python -m maquette.training.shapes.preview SHEET.jpg`."""
 
 from __future__ import annotations
 
+import argparse
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from .builder import Shape
 from .field import ShapeBatch
+from .phrases import draw_caption
+from .pieces import Shape
+from .renders import render_shapes as render_scenes
+from .scenes import scene_at
 
 _STEPS = 48
 _HIT = 2e-3
 _FAR = 3.6
 _BACKGROUND = (0.93, 0.93, 0.95)
+_CAPTION_HEIGHT, _CAPTION_WIDTH = 34, 23
 _LIGHT = (-0.45, -0.6, 0.75)
 
 
@@ -98,3 +104,49 @@ def write_contact_sheet(
         top, left = divmod(index, columns)
         sheet[top * size : (top + 1) * size, left * size : (left + 1) * size] = picture
     Image.fromarray(sheet).save(path)
+
+
+def write_captioned_sheet(
+    path: Path, seed: int, count: int = 100, *, columns: int = 10, size: int = 112
+) -> None:
+    """Write a picture of the first scenes of a data set with a caption of each, none chosen."""
+    scenes = [scene_at(seed, index) for index in range(count)]
+    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    shown = render_views_of(scenes, size, generator=generator)
+    rows, step = -(-count // columns), size + _CAPTION_HEIGHT
+    sheet = Image.new("RGB", (columns * size, rows * step), (255, 255, 255))
+    pen = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(9.0)
+    for index, (scene, picture) in enumerate(zip(scenes, shown, strict=True)):
+        if scene.labels is None:
+            raise ValueError("scenes have labels")
+        left, top = index % columns * size, index // columns * step
+        sheet.paste(Image.fromarray(picture), (left, top))
+        lines = textwrap.wrap(draw_caption(scene.labels, rng).text, _CAPTION_WIDTH)[:3]
+        pen.multiline_text((left + 3, top + size), "\n".join(lines), (40, 40, 40), font, spacing=1)
+    sheet.save(path, quality=82, optimize=True)
+
+
+def render_views_of(
+    scenes: Sequence[Shape], size: int, *, generator: torch.Generator
+) -> NDArray[np.uint8]:
+    """Return a picture of each scene on a light background, [B, size, size, 3]."""
+    pictures = render_scenes(scenes, size, generator=generator)
+    pixels = pictures.over(torch.tensor(_BACKGROUND)).clamp(0.0, 1.0)
+    shown: NDArray[np.uint8] = (pixels * 255.0).round().to(torch.uint8).numpy()
+    return shown
+
+
+def main() -> None:
+    """Write the sheet of docs/images."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=int, default=100)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    write_captioned_sheet(arguments.path, arguments.seed, arguments.count)
+
+
+if __name__ == "__main__":
+    main()

@@ -37,14 +37,16 @@ def sample_shape_arrays(
     num_query: int = NUM_QUERY,
     *,
     rng: np.random.Generator,
+    even: float = 0.0,
 ) -> ShapeArrays:
     """Draw the training arrays of every shape in the batch.
 
     Thin parts get their share of surface points because these are dealt out per primitive by the
-    square root of its area. 70 % of the queries lie near the surface, the others fill the cube.
+    square root of its area, and `even` of them to all primitives alike. 70 % of the queries lie
+    near the surface, the others fill the cube.
     """
     generator = torch.Generator(batch.device).manual_seed(int(rng.integers(2**62)))
-    points, nearest = sample_surface(batch, num_surface, generator)
+    points, nearest = sample_surface(batch, num_surface, generator, even)
     queries = _sample_queries(points, num_query, generator)
     query_distance, query_colors = batch.distance_and_colour(queries)
     return ShapeArrays(
@@ -57,11 +59,18 @@ def sample_shape_arrays(
 
 
 def sample_surface(
-    batch: ShapeBatch, num_points: int, generator: torch.Generator
+    batch: ShapeBatch, num_points: int, generator: torch.Generator, even: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """Return points on the surface [B, S, 3] and the primitive each belongs to [B, S]."""
+    """Return points on the surface [B, S, 3] and the primitive each belongs to [B, S].
+
+    Args:
+        batch: the shapes.
+        num_points: S.
+        generator: on the device of the shapes.
+        even: share of the points that is dealt out to all primitives alike.
+    """
     num_candidates = int(num_points * _SPARE)
-    owners = _deal_out(batch, num_candidates, generator)  # [B, M]
+    owners = _deal_out(batch, num_candidates, generator, even)  # [B, M]
     candidates = _primitive_surface(batch, owners, generator)
     distance, nearest = batch._evaluate(candidates)
     is_off = distance.abs() > _SURFACE_TOLERANCE
@@ -75,11 +84,17 @@ def sample_surface(
     return points, nearest.gather(1, chosen)
 
 
-def _deal_out(batch: ShapeBatch, num_candidates: int, generator: torch.Generator) -> Tensor:
+def _deal_out(
+    batch: ShapeBatch, num_candidates: int, generator: torch.Generator, even: float
+) -> Tensor:
     """Return which primitive each candidate is drawn from, [B, M]."""
     weights = primitive_areas(batch).sqrt()
     # Most of a cutter's surface lies in the void; the rest is the inner wall.
     weights = torch.where(batch.roles == CUTTER_ROLE, 1.3 * weights, weights)
+    if even:
+        for rows in batch.slices:
+            mean = weights[rows].mean()
+            weights[rows] = (1.0 - even) * weights[rows] + even * mean
     owners = [
         torch.multinomial(weights[rows], num_candidates, replacement=True, generator=generator)
         + rows.start

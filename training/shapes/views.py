@@ -8,6 +8,7 @@ gives the same pictures everywhere.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +40,12 @@ class Cameras:
         """Return the cameras on a device."""
         return Cameras(self.origins.to(device), self.axes.to(device), self.fovs.to(device))
 
+    @staticmethod
+    def joined(cameras: Sequence[Cameras]) -> Cameras:
+        """Return all cameras of a sequence as one."""
+        names = Cameras.__slots__
+        return Cameras(*(torch.cat([getattr(each, name) for each in cameras]) for name in names))
+
 
 @dataclass(frozen=True, slots=True)
 class Lights:
@@ -53,6 +60,12 @@ class Lights:
     def to(self, device: torch.device) -> Lights:
         """Return the lights on a device."""
         return Lights(*(getattr(self, name).to(device) for name in self.__slots__))
+
+    @staticmethod
+    def joined(lights: Sequence[Lights]) -> Lights:
+        """Return all lights of a sequence as one."""
+        names = Lights.__slots__
+        return Lights(*(torch.cat([getattr(each, name) for each in lights]) for name in names))
 
 
 def draw_cameras(count: int, generator: torch.Generator, placement: Placement = "photo") -> Cameras:
