@@ -16,6 +16,7 @@ from bpy.app.translations import pgettext_rpt as rpt_
 from .. import levels
 from ..assets.metadata import images_of
 from ..materials import use_of
+from . import usd_occlusion
 from .formats import Format, Results
 
 PNG_MAGIC = b"\x89PNG"
@@ -37,6 +38,7 @@ def export(
         OSError: a file beside it would be replaced, or cannot be written.
         RuntimeError: Blender's exporter failed.
     """
+    occlusion: dict[str, str] = {}
     with ExitStack() as stack:
         selected = results
         if with_levels:
@@ -44,11 +46,16 @@ def export(
             selected = [*results, *(child for each in results for child in levels.of(each))]
         stack.enter_context(_only_selected(context, selected))
         if chosen.textures == "BESIDE":
-            stack.enter_context(_textures_in(_targets(path, results), results))
+            with_occlusion = chosen.label == "USD" and usd_occlusion.is_possible()
+            targets = _targets(path, results, with_occlusion=with_occlusion)
+            occlusion = _occlusion_by_color(targets, results)
+            stack.enter_context(_textures_in(targets, results))
         elif chosen.textures == "EMBEDDED":
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="maquette-")))
             stack.enter_context(_textures_in(_targets(folder / path.name, results), results))
         chosen.write(path, results)
+    if occlusion and path.is_file():
+        usd_occlusion.add(path, occlusion)
     if not path.is_file() or not path.stat().st_size:
         raise OSError(rpt_("nothing was written"))
 
@@ -110,10 +117,12 @@ def _save(image: bpy.types.Image, target: Path) -> None:
         bpy.data.images.remove(copy)
 
 
-def _targets(path: Path, results: Results) -> dict[bpy.types.Image, Path]:
+def _targets(
+    path: Path, results: Results, *, with_occlusion: bool = False
+) -> dict[bpy.types.Image, Path]:
     """Return where each texture goes; replaces only what belongs to a file that is replaced.
 
-    None of the formats whose textures are files of their own can name one for occlusion.
+    Of the formats whose textures are files of their own, only USD can name one for occlusion.
 
     Raises:
         FileExistsError: there is such a file, and it belongs to something else.
@@ -123,7 +132,7 @@ def _targets(path: Path, results: Results) -> dict[bpy.types.Image, Path]:
     counts: Counter[str] = Counter()
     for image in dict.fromkeys(image for each in results for image in images_of(each)):
         use = use_of(image, materials)
-        if use != "occlusion":
+        if use != "occlusion" or with_occlusion:
             counts[use] += 1
             name = use if counts[use] == 1 else f"{use}-{counts[use]}"
             targets[image] = path.with_name(f"{path.stem}-{name}.png")
@@ -132,6 +141,21 @@ def _targets(path: Path, results: Results) -> dict[bpy.types.Image, Path]:
             if target.exists() and (target.suffix == ".png" or path.suffix == ".obj"):
                 raise FileExistsError(rpt_("{file} is already there").format(file=target.name))
     return targets
+
+
+def _occlusion_by_color(targets: dict[bpy.types.Image, Path], results: Results) -> dict[str, str]:
+    """Return the names of files with occlusion by those with the base color of the same result."""
+    found = {}
+    for each in results:
+        materials = [slot.material for slot in each.material_slots if slot.material]
+        names = {
+            use_of(image, materials): targets[image].name
+            for image in images_of(each)
+            if image in targets
+        }
+        if {"base-color", "occlusion"} <= set(names):
+            found[names["base-color"]] = names["occlusion"]
+    return found
 
 
 def _swap(results: Results, old: bpy.types.Image, new: bpy.types.Image) -> None:

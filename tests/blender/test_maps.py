@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import addon_utils
 import bpy
@@ -14,6 +16,7 @@ from maquette.core.texture.shading import corner_normals
 from maquette.core.texture.tangents import tangent_frames
 from maquette.core.texture.unwrap import unwrap
 from maquette.operators import mesh_build
+from maquette.operators.export import usd_occlusion
 from mathutils.kdtree import KDTree
 
 # Of Blender 5.2's own FBX exporter, with the newest numpy.
@@ -264,6 +267,11 @@ def test_maps_survive_saving(add, tmp_path):
 
 
 def read_back(path):
+    (mesh,) = read_back_all(path)
+    return mesh
+
+
+def read_back_all(path):
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     for name in ("io_scene_gltf2", "io_scene_fbx"):
         addon_utils.enable(name)
@@ -275,11 +283,10 @@ def read_back(path):
         ".obj": bpy.ops.wm.obj_import,
     }
     importers[path.suffix](filepath=str(path))
-    (mesh,) = [each for each in bpy.context.scene.objects if each.type == "MESH"]
-    return mesh
+    return [each for each in bpy.context.scene.objects if each.type == "MESH"]
 
 
-# Of these formats, only glTF knows occlusion; the others keep colour and normals.
+# Of these formats, Blender reads occlusion from glTF alone; USD has it too, see below.
 KEPT = {
     "GLTF": (".glb", {"Base Color", "Normal", "Occlusion"}),
     "FBX": (".fbx", {"Base Color", "Normal"}),
@@ -313,8 +320,79 @@ def test_maps_come_back_from_files(add, tmp_path, file_format):
             assert image.colorspace_settings.name == space
 
 
+@pytest.fixture
+def usd():
+    """USD's own package, which Blender has where the bpy module does not look for it."""
+    folders = Path(bpy.utils.resource_path("LOCAL")).glob("python/lib/python*/site-packages")
+    places = [str(each) for each in folders if (each / "pxr").is_dir()]
+    sys.path.extend(places)
+    yield pytest.importorskip("pxr.Usd", reason="this bpy has no Python package of USD")
+    for each in places:
+        sys.path.remove(each)
+
+
+def occlusion_in(stage, usd_shade):
+    """Return the picture, color space and channel of each material's occlusion, by base color."""
+    found = {}
+    for prim in stage.Traverse():
+        if prim.IsA(usd_shade.Material):
+            surface = usd_shade.Material(prim).ComputeSurfaceSource()[0]
+            (color,), (gray,) = (
+                surface.GetInput(name).GetConnectedSources()[0]
+                for name in ("diffuseColor", "occlusion")
+            )
+            color_shader, shader = (
+                usd_shade.Shader(each.source.GetPrim()) for each in (color, gray)
+            )
+            uvs = [
+                each.GetInput("st").GetConnectedSources()[0][0].source.GetPrim().GetPath()
+                for each in (color_shader, shader)
+            ]
+            assert uvs[0] == uvs[1]
+            # Some Blenders write ./ before a name, others do not.
+            names = [
+                each.GetInput("file").Get().path.removeprefix("./")
+                for each in (color_shader, shader)
+            ]
+            found[names[0]] = (
+                names[1],
+                shader.GetInput("sourceColorSpace").Get(),
+                gray.sourceName,
+            )
+    return found
+
+
+def test_occlusion_comes_back_from_usd_files(add, tmp_path, usd):
+    from pxr import UsdShade
+
+    data = mesh_data()
+    darker = MapImage(pixels=data.texture.occlusion.pixels // 2)
+    add(data, name="First")
+    add(replace(data, texture=replace(data.texture, occlusion=darker)), name="Second")
+    for each in bpy.data.objects:
+        each.select_set(True)
+
+    bpy.ops.maquette.export(filepath=str(tmp_path / "both.usdc"), file_format="USD")
+
+    stage = usd.Stage.Open(str(tmp_path / "both.usdc"))
+    assert occlusion_in(stage, UsdShade) == {
+        "both-base-color.png": ("both-occlusion.png", "raw", "r"),
+        "both-base-color-2.png": ("both-occlusion-2.png", "raw", "r"),
+    }
+    for name, expected in (("", data.texture.occlusion), ("-2", darker)):
+        image = bpy.data.images.load(str(tmp_path / f"both-occlusion{name}.png"))
+        image.colorspace_settings.name = "Non-Color"
+        np.testing.assert_array_equal(pixels_of(image)[..., :1], expected.pixels)
+    # Blender reads what its own exporter has written as before.
+    found = images_by_use(read_back_all(tmp_path / "both.usdc")[0].active_material)
+    assert set(found) == {"Base Color", "Normal"}
+
+
 @pytest.mark.parametrize(("file_format", "suffix"), [("USD", ".usdc"), ("OBJ", ".obj")])
-def test_the_files_beside_are_named_after_their_use(add, tmp_path, file_format, suffix):
+def test_the_files_beside_are_named_after_their_use(
+    add, tmp_path, file_format, suffix, monkeypatch
+):
+    monkeypatch.setattr(usd_occlusion, "is_possible", lambda: False)
     add(name="First")
     add(name="Second")
     for each in bpy.data.objects:
