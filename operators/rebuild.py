@@ -88,7 +88,7 @@ def _hindrance(context) -> str:
     """Return why nothing can be rebuilt right now, or an empty string."""
     if context.mode != "OBJECT":
         return iface_("Go back to Object Mode first")
-    if not any(each.type in TYPES for each in context.selected_objects):
+    if not _selected(context):
         return iface_("Select a mesh first")
     window_manager = context.window_manager
     if window_manager.maquette_engine.is_missing:
@@ -102,8 +102,13 @@ def _hindrance(context) -> str:
 def _chosen(context) -> list[bpy.types.Object]:
     """Return what is selected and has a surface, the active object first."""
     active = context.view_layer.objects.active
-    found = [each for each in context.selected_objects if each.type in TYPES]
-    return sorted(found, key=lambda each: each != active)
+    return sorted(_selected(context), key=lambda each: each != active)
+
+
+def _selected(context) -> list[bpy.types.Object]:
+    # It holds None where an object was removed a moment ago.
+    selected = filter(None, context.view_layer.objects.selected)
+    return [each for each in selected if each.type in TYPES]
 
 
 def _spec(context, objects: Sequence[bpy.types.Object], place: str, original: str) -> jobs.JobSpec:
