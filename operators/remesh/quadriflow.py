@@ -14,6 +14,7 @@ import numpy as np
 from bpy.app.translations import pgettext_rpt as rpt_
 
 from .. import mesh_facts
+from . import escape
 
 MEAN_EDGE = 1.0
 """Length of the copy's edges, in Blender units."""
@@ -148,10 +149,20 @@ def _halve(mesh: bpy.types.Mesh) -> None:
 
 
 def _run(context, holder: bpy.types.Object, num_quads: int, *, is_symmetric: bool) -> None:
-    seen = {"object": holder, "active_object": holder}
-    chosen = {"selected_objects": [holder], "selected_editable_objects": [holder]}
+    before = _points(holder.data)
+    _ask(context, holder, num_quads, is_symmetric=is_symmetric)
+    if np.array_equal(before, _points(holder.data)):
+        escape.forget(context, holder)
+        _ask(context, holder, num_quads, is_symmetric=is_symmetric)
+    if np.array_equal(before, _points(holder.data)):
+        raise QuadsError(rpt_("it was stopped, render once and try again"))
+    if not len(holder.data.polygons):
+        raise QuadsError(rpt_("nothing came out"))
+
+
+def _ask(context, holder: bpy.types.Object, num_quads: int, *, is_symmetric: bool) -> None:
     try:
-        with context.temp_override(**seen, **chosen):
+        with context.temp_override(**escape.as_seen(holder)):
             answer = bpy.ops.object.quadriflow_remesh(
                 mode="FACES",
                 target_faces=num_quads,
@@ -165,8 +176,6 @@ def _run(context, holder: bpy.types.Object, num_quads: int, *, is_symmetric: boo
         raise QuadsError(str(error).strip().splitlines()[-1]) from error
     if answer != {"FINISHED"}:
         raise QuadsError(rpt_("its faces look inward here and outward there"))
-    if not len(holder.data.polygons):
-        raise QuadsError(rpt_("nothing came out"))
 
 
 def _read_quads(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:

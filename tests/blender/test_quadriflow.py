@@ -10,7 +10,7 @@ from maquette.core.config import GenerationRequest
 from maquette.core.mesh import MeshData
 from maquette.core.painted import Remeshed
 from maquette.operators import jobs
-from maquette.operators.remesh import quadriflow, reading, running
+from maquette.operators.remesh import escape, quadriflow, reading, running
 
 
 @pytest.fixture
@@ -197,3 +197,45 @@ def test_what_is_read_of_a_result_is_what_was_made(pipeline, make_result, face_c
     linear = result.mesh.vertex_colors[result.mesh.faces]
     encoded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     np.testing.assert_allclose(painted.corner_colors, encoded, atol=0.003)
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """As in a window where Esc was pressed before: QuadriFlow gives up until that is forgotten."""
+    asked, ask, forget = [], quadriflow._ask, escape.forget
+    pressed = {"escape": True}
+
+    def give_up(*given, **options):
+        asked.append(options)
+        if not pressed["escape"]:
+            ask(*given, **options)
+
+    def forgetting(*given):
+        forget(*given)
+        pressed["escape"] = pressed["for good"]
+
+    monkeypatch.setattr(quadriflow, "_ask", give_up)
+    monkeypatch.setattr(escape, "forget", forgetting)
+    pressed["for good"] = False
+    return pressed, asked
+
+
+def test_an_escape_pressed_before_does_not_stop_it(ball, stopped):
+    before, size = content(), bpy.context.scene.render.resolution_x
+
+    _, quads = quads_of(ball)
+
+    assert len(stopped[1]) == 2
+    assert is_closed_and_oriented(quads)
+    # What makes Blender forget it is a bake that is refused.
+    assert (content(), bpy.context.scene.render.resolution_x) == (before, size)
+    assert not bpy.data.images and not ball.data.materials
+
+
+def test_what_stays_stopped_is_told_and_changes_nothing(ball, stopped):
+    stopped[0]["for good"], before = True, content()
+
+    with pytest.raises(quadriflow.QuadsError, match="it was stopped, render once and try again"):
+        quads_of(ball)
+
+    assert content() == before
