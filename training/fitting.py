@@ -30,7 +30,8 @@ def fit_coefficients(
 
     Arguments are those of `core.fitting.fit_coefficients`.
     """
-    with torch.autocast(coefficients.device.type, torch.bfloat16):
+    # Its cache would keep the latents as they were before the first step, for all of them.
+    with torch.autocast(coefficients.device.type, torch.bfloat16, cache_enabled=False):
         return fitting.fit_coefficients(
             decoder, basis, coefficients, cloud, fit_spec(config), generator
         )

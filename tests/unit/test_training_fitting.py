@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from maquette.core import fitting
 from maquette.core.decoder.stf import Decoder
 from maquette.core.prior.basis import LatentBasis
 from maquette.core.prior.transformer import LatentPrior
 from maquette.core.specs import DECODERS, PRIORS
 from maquette.training.config import FitConfig, load_config
-from maquette.training.fitting import fit_coefficients
+from maquette.training.fitting import fit_coefficients, fit_spec
 from maquette.training.initialise import initialise_decoder
 from maquette.training.stage1 import centre_basis
 from maquette.training.warm_start import WarmStart
@@ -83,6 +84,22 @@ def test_a_shape_is_fitted_alike_alone_and_in_a_batch() -> None:
         return fit_coefficients(decoder, basis, start[rows], cloud, FIT, generator)
 
     torch.testing.assert_close(fit(slice(0, 2))[:1], fit(slice(0, 1)), rtol=0, atol=0.5)
+
+
+def test_half_precision_fits_as_far_as_full_precision_does() -> None:
+    decoder, basis, cloud = _decoder(), _basis(), _cloud(1)
+    start = torch.randn(1, SPEC.basis_size)
+
+    rounded, exact = (
+        fit(decoder, basis, start, cloud, config, torch.Generator().manual_seed(0))
+        for fit, config in (
+            (fit_coefficients, FIT),
+            (fitting.fit_coefficients, fit_spec(FIT)),
+        )
+    )
+
+    # Steps that all went by the first one's gradient would lead twice as far and elsewhere.
+    assert float((rounded - exact).norm()) < 0.5 * float((exact - start).norm())
 
 
 def test_a_centred_basis_tells_the_same_latents() -> None:
