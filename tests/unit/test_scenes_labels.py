@@ -26,11 +26,11 @@ from maquette.training.shapes.labels import (
     ObjectLabels,
     SceneLabels,
 )
+from maquette.training.shapes.objects import sample_object
 from maquette.training.shapes.pieces import CUTTER_ROLE, HALF_EXTENT, Shape
 from maquette.training.shapes.sampling import sample_surface
 from maquette.training.shapes.scenes import (
     build_scene,
-    sample_object,
     sample_pair,
     sample_scene,
     scene_at,

@@ -46,7 +46,7 @@ def even_light(key: float = 0.0, sky: float = 1.0) -> Lights:
 def traced(batch: ShapeBatch, rays: Rays) -> Tensor:
     """Depths by sphere tracing of the union, inf where a ray gets away."""
     depth = torch.zeros(len(rays.origins))
-    for _ in range(200):
+    for _ in range(90):
         gap = -batch.signed_distance(rays.at(depth)[None])[0]
         depth = depth + gap
     return torch.where(depth < 6.0, depth, float("inf"))

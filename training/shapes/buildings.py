@@ -7,6 +7,7 @@ import math
 
 from .attributes import Kind, Part
 from .builder import ShapeBuilder
+from .restyled import build_town_house
 
 
 def _door(b: ShapeBuilder, x: float, y: float, half: float, height: float) -> None:
@@ -120,6 +121,7 @@ KINDS = (
         name="house",
         nouns=("house", "cottage", "home", "hut"),
         build=_build_house,
+        styles=(build_town_house,),
         natural=("white", "yellow", "wooden", "stone", "red"),
         parts=(
             Part("roof", ("a roof",), ("red", "brown", "orange", "grey")),

@@ -7,6 +7,7 @@ from math import cos, pi, sin
 
 from .attributes import SAME, Kind, Part
 from .builder import ShapeBuilder
+from .restyled import build_sitting_cat, build_wheeled_robot
 
 
 def _eyes(b: ShapeBuilder, half_gap: float, y: float, z: float, size: float = 0.065) -> None:
@@ -152,6 +153,7 @@ KINDS = (
         name="robot",
         nouns=("robot", "android", "droid"),
         build=_build_robot,
+        styles=(build_wheeled_robot,),
         natural=("metal", "grey", "blue", "red"),
         parts=(
             Part("limbs", ("arms and legs", "limbs"), ("grey", "black", "metal")),
@@ -187,6 +189,7 @@ KINDS = (
         name="cat",
         nouns=("cat", "kitten", "kitty"),
         build=_build_cat,
+        styles=(build_sitting_cat,),
         natural=("orange", "black", "grey", "white"),
         parts=(
             Part("paws", ("paws", "feet"), ("white", SAME)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .attributes import SAME, Kind, Part
 from .builder import ShapeBuilder
+from .restyled import build_corner_sofa, build_floor_lamp, build_office_chair
 
 _LEG_COLOURS = (SAME, "wooden", "brown", "black", "metal")
 
@@ -174,6 +175,7 @@ KINDS = (
         name="chair",
         nouns=("chair", "dining chair", "kitchen chair"),
         build=_build_chair,
+        styles=(build_office_chair,),
         natural=("wooden", "brown", "white", "red"),
         parts=(
             Part("legs", ("legs", "feet"), _LEG_COLOURS),
@@ -201,6 +203,7 @@ KINDS = (
         name="sofa",
         nouns=("sofa", "couch", "settee", "loveseat"),
         build=_build_sofa,
+        styles=(build_corner_sofa,),
         natural=("red", "grey", "blue", "green", "brown"),
         parts=(
             Part("cushions", ("cushions", "pillows"), (SAME, SAME, "white", "grey", "yellow")),
@@ -235,6 +238,7 @@ KINDS = (
         name="lamp",
         nouns=("lamp", "desk lamp", "lampshade"),
         build=_build_lamp,
+        styles=(build_floor_lamp,),
         natural=("yellow", "white", "red", "green"),
         parts=(
             Part("base", ("a base", "a stand", "a pole"), ("golden", "wooden", "black", "metal")),

@@ -15,7 +15,9 @@ from . import (
     household,
     nature,
     outdoors,
+    reptiles,
     rooms,
+    snacks,
     tools,
     traffic,
     treasures,
@@ -33,7 +35,7 @@ FIRST_KINDS: dict[str, Kind] = {
 
 KINDS: dict[str, Kind] = FIRST_KINDS | {
     kind.name: kind
-    for family in (rooms, treasures, traffic, animals, outdoors)
+    for family in (rooms, treasures, traffic, animals, reptiles, snacks, outdoors)
     for kind in family.KINDS
 }
 """Those and all that came later: the kinds of scenes."""

@@ -7,6 +7,7 @@ import math
 
 from .attributes import Kind, Part
 from .builder import CARVED_ROLE, CUTTER_ROLE, ShapeBuilder
+from .restyled import build_round_cactus, build_tulip
 
 
 def _build_tree(b: ShapeBuilder) -> None:
@@ -139,6 +140,7 @@ KINDS = (
         name="cactus",
         nouns=("cactus", "saguaro"),
         build=_build_cactus,
+        styles=(build_round_cactus,),
         natural=("green",),
         parts=(
             Part("pot", ("a pot", "a planter"), ("orange", "brown", "white")),
@@ -149,6 +151,7 @@ KINDS = (
         name="flower",
         nouns=("flower", "daisy", "blossom", "bloom"),
         build=_build_flower,
+        styles=(build_tulip,),
         natural=("red", "pink", "white", "purple", "yellow"),
         parts=(
             Part("centre", ("a centre", "a center", "a middle"), ("yellow", "brown", "orange")),

@@ -88,7 +88,7 @@ class Raycaster:
             rows = (solids == solid).nonzero()[:, 0]
             if len(rows):
                 params = self.batch.params[members[rows]]
-                result[rows] = solid_distance(solid, *local[rows].unbind(1), params)
+                result[rows] = _distance(solid, local[rows], params)
         return result
 
     def normals(self, members: Tensor, points: Tensor, step: float = 1e-3) -> Tensor:
@@ -155,6 +155,11 @@ class Raycaster:
         return found
 
 
+def _distance(solid: Solid, local: Tensor, params: Tensor) -> Tensor:
+    """Return distances of points in a solid's own frame, [n] of [n, 3]."""
+    return solid_distance(solid, local[:, 0], local[:, 1], local[:, 2], params)
+
+
 def _ellipsoid_depths(origin: Tensor, direction: Tensor, params: Tensor) -> Tensor:
     """Return where rays from outside meet ellipsoids: a quadratic in the frame of the unit ball."""
     start, step = origin / params[:, :3], direction / params[:, :3]
@@ -175,7 +180,7 @@ def _marched_depths(
     depth, before, gap_before = near, near, torch.full_like(near, float("inf"))
     is_convex = solid is not Solid.TORUS
     for _ in range(_SECANT_STEPS if is_convex else _SPHERE_STEPS):
-        gap = solid_distance(solid, *(origin + depth[:, None] * direction).unbind(1), params)
+        gap = _distance(solid, origin + depth[:, None] * direction, params)
         is_hit = gap < _HIT
         found[rows[is_hit]] = depth[is_hit]
         step = gap

@@ -100,7 +100,8 @@ def render_views(
     device = batch.device
     caster, parts = Raycaster(batch), []
     cameras, lights, owners = cameras.to(device), lights.to(device), owners.to(device)
-    for rows in torch.arange(len(owners), device=device).split(_AT_A_TIME):
+    for start in range(0, len(owners), _AT_A_TIME):
+        rows = slice(start, start + _AT_A_TIME)
         shown = Cameras(cameras.origins[rows], cameras.axes[rows], cameras.fovs[rows])
         lit = Lights(*(getattr(lights, name)[rows] for name in lights.__slots__))
         parts.append(_render(caster, owners[rows], shown, lit, size * samples))
@@ -240,10 +241,10 @@ def _across(directions: Tensor) -> Tensor:
 
 
 def _to_linear(srgb: Tensor) -> Tensor:
-    low = srgb / 12.92
-    return torch.where(srgb <= 0.04045, low, ((srgb + 0.055) / 1.055) ** 2.4)
+    high = ((srgb + 0.055) / 1.055).pow(2.4)
+    return torch.where(srgb <= 0.04045, srgb / 12.92, high)
 
 
 def _to_srgb(linear: Tensor) -> Tensor:
-    high = 1.055 * linear.clamp_min(1e-8) ** (1.0 / 2.4) - 0.055
+    high = 1.055 * linear.clamp_min(1e-8).pow(1.0 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, high)

@@ -25,7 +25,7 @@ from .labels import SceneLabels
 from .renders import render_views
 from .sampling import NUM_QUERY, NUM_SURFACE, ShapeArrays, sample_shape_arrays
 from .scenes import scene_at
-from .views import Cameras, Lights, draw_cameras, draw_lights
+from .views import Cameras, Lights, Placement, draw_cameras, draw_lights
 
 _BATCH = 4
 _SAMPLING_STREAM, _PICTURE_STREAM = 1, 2
@@ -132,7 +132,9 @@ def scene_pictures(
         numbers = np.random.default_rng([seed, index, _PICTURE_STREAM])
         generator = torch.Generator().manual_seed(int(numbers.integers(2**62)))
         for picture in range(per_shape):
-            placement = "sphere" if picture % _SPHERE_EVERY == _SPHERE_EVERY - 1 else "photo"
+            placement: Placement = (
+                "sphere" if picture % _SPHERE_EVERY == _SPHERE_EVERY - 1 else "photo"
+            )
             cameras.append(draw_cameras(1, generator, placement))
             lights.append(draw_lights(cameras[-1], generator))
     owners = torch.arange(len(shapes)).repeat_interleave(per_shape)
@@ -148,7 +150,7 @@ def _save(path: Path, **arrays: NDArray[np.generic]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Written beside and renamed, so that a shard that exists is a whole one.
     partial = path.with_suffix(".partial.npz")
-    np.savez(partial, **arrays)  # type: ignore[arg-type] # Every array is saved under its name.
+    np.savez(partial, **arrays)
     partial.replace(path)
 
 

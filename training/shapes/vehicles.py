@@ -7,6 +7,7 @@ import math
 
 from .attributes import SAME, Kind, Part
 from .builder import CARVED_ROLE, CUTTER_ROLE, ShapeBuilder
+from .restyled import build_biplane, build_row_boat, build_sports_car
 
 
 def _wheels(b: ShapeBuilder, half_x: float, ys: tuple[float, ...], radius: float) -> None:
@@ -187,6 +188,7 @@ KINDS = (
         name="car",
         nouns=("car", "automobile", "auto", "toy car"),
         build=_build_car,
+        styles=(build_sports_car,),
         natural=("red", "blue", "yellow", "green"),
         parts=(
             Part("wheels", ("wheels", "tires", "tyres"), _TYRES),
@@ -213,6 +215,7 @@ KINDS = (
         name="boat",
         nouns=("boat", "ship", "sailboat", "sailing boat"),
         build=_build_boat,
+        styles=(build_row_boat,),
         natural=("wooden", "white", "red", "blue"),
         parts=(
             Part("sail", ("a sail", "sails"), ("white", "white", "red")),
@@ -227,6 +230,7 @@ KINDS = (
         name="airplane",
         nouns=("airplane", "plane", "aeroplane", "aircraft", "jet"),
         build=_build_airplane,
+        styles=(build_biplane,),
         natural=("white", "red", "blue", "metal"),
         parts=(
             Part("wings", ("wings",), (SAME, SAME, "white", "red", "blue")),
