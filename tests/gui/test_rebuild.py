@@ -27,6 +27,11 @@ def reading(app, viewport):
     viewport.show_textures()
     app.ask("bpy.ops.mesh.primitive_cylinder_add(radius=0.4, depth=1.6, location=(0, 0, 0.8))")
     app.ask("setattr(bpy.context.object, 'name', 'Post')")
+    # Scripts make no undo steps, and the one to be undone needs one before it.
+    app.ask(
+        "with bpy.context.temp_override(window=probes.window()):"
+        " bpy.ops.ed.undo_push(message='Add Post')"
+    )
     return app
 
 
