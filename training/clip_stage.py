@@ -38,7 +38,7 @@ def words(config: TrainingConfig, arguments: argparse.Namespace) -> None:
 
 def run_clip(
     config: TrainingConfig,
-    labels: Sequence[SceneLabels],
+    labels: Sequence[SceneLabels] | None,
     pictures: Tensor | None,
     folder: Path,
     device: torch.device | str,
@@ -53,11 +53,11 @@ def run_clip(
         device: where to train.
 
     Raises:
-        ConfigError: the section or the pictures are missing, or of a size the tower does not take.
+        ConfigError: section, labels or pictures are missing, or of a size the tower does not take.
     """
     stage = required_section(config)
-    if pictures is None:
-        raise ConfigError("clip needs pictures: generate the shards with them")
+    if labels is None or pictures is None:
+        raise ConfigError("clip needs scenes with labels and pictures: generate such shards")
     vocabulary = load_words(folder)
     table = vocabulary.table()
     spec = clip_spec(config, table)
