@@ -71,7 +71,7 @@ def draw_caption(
     for each in labels.objects:
         chosen, has_color = _choose(each, rng, is_pair, is_complete)
         said.append(chosen)
-        phrases.append(_noun_phrase(chosen, labels.count, rng, has_color))
+        phrases.append(_noun_phrase(chosen, labels.count, rng, has_color, is_pair))
     text = _relate(phrases, labels.relation, rng) if is_pair else phrases[0]
     return Caption(_frame(text, rng), replace(labels, objects=tuple(said)))
 
@@ -104,9 +104,12 @@ def _choose(
 
 
 def _noun_phrase(
-    labels: ObjectLabels, count: int, rng: np.random.Generator, has_color: bool
+    labels: ObjectLabels, count: int, rng: np.random.Generator, has_color: bool, is_pair: bool
 ) -> str:
-    """Return "a tall red chair with blue legs", with article or number."""
+    """Return "a tall red chair with blue legs", with article or number.
+
+    Beside a second object parts are told in the plainest way, lest they seem to be its own.
+    """
     before, after = [], ""
     if labels.adjective:
         before.append(_pick(rng, ADJECTIVE_WORDS[labels.adjective]))
@@ -129,7 +132,7 @@ def _noun_phrase(
     noun = plural(noun) if count > 1 else noun
     phrase = " ".join([*before, noun]) + after
     if labels.parts:
-        phrase += _parts_phrase(labels, count, rng)
+        phrase += _parts_phrase(labels, count, rng, is_pair)
     if count > 1:
         return f"{_pick(rng, COUNT_WORDS[count])} {phrase}"
     return with_article(phrase) if rng.random() < 0.65 else phrase
@@ -154,11 +157,13 @@ def _color_after(color: str, count: int, rng: np.random.Generator) -> str:
     return _pick(rng, (f" {link} {word}", f" in {word}", f" painted {word}"))
 
 
-def _parts_phrase(labels: ObjectLabels, count: int, rng: np.random.Generator) -> str:
+def _parts_phrase(labels: ObjectLabels, count: int, rng: np.random.Generator, is_pair: bool) -> str:
     """Return how a caption goes on about one or two parts, with its leading space or comma."""
     words = [color_word(color, rng) for _, color in labels.parts]
     nouns = [_pick(rng, PART_NOUNS[part]) for part, _ in labels.parts]
     full = [_colored(noun, word, count) for noun, word in zip(nouns, words, strict=True)]
+    if is_pair:
+        return f" with {full[0]}"
     if len(full) == 2:
         return _pick(
             rng,

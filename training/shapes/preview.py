@@ -24,7 +24,7 @@ _STEPS = 48
 _HIT = 2e-3
 _FAR = 3.6
 _BACKGROUND = (0.93, 0.93, 0.95)
-_CAPTION_HEIGHT, _CAPTION_WIDTH = 34, 23
+_CAPTION_HEIGHT, _CAPTION_WIDTH = 44, 22
 _LIGHT = (-0.45, -0.6, 0.75)
 
 
@@ -122,7 +122,7 @@ def write_captioned_sheet(
             raise ValueError("scenes have labels")
         left, top = index % columns * size, index // columns * step
         sheet.paste(Image.fromarray(picture), (left, top))
-        lines = textwrap.wrap(draw_caption(scene.labels, rng).text, _CAPTION_WIDTH)[:3]
+        lines = textwrap.wrap(draw_caption(scene.labels, rng).text, _CAPTION_WIDTH)[:4]
         pen.multiline_text((left + 3, top + size), "\n".join(lines), (40, 40, 40), font, spacing=1)
     sheet.save(path, quality=82, optimize=True)
 

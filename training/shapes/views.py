@@ -23,7 +23,7 @@ elevation."""
 _PHOTO_AZIMUTH, _PHOTO_ELEVATIONS = 75.0, (-5.0, 50.0)
 _RING_ELEVATION = 22.0
 _FOVS = (24.0, 55.0)
-_FILLS = (0.95, 1.5)
+_FILLS = (1.05, 1.55)
 """Half of what a picture shows at the middle of the cube; the longest half extent is 0.85."""
 _SHIFT, _ROLL = 0.1, 5.0
 
