@@ -144,8 +144,8 @@ def _filled(evaluator: NodeEvaluator, inside: Tensor) -> GridValues:
     """Fill in the sign of the nodes that were not evaluated, bool [R, R, R]."""
     evaluator.check()
     values = evaluator.values.view_as(inside)
-    unknown, is_exact = torch.isnan(values), evaluator.is_exact.view_as(inside)
-    values.masked_fill_(unknown & inside, 1.0).masked_fill_(unknown & ~inside, -1.0)
+    is_exact = evaluator.is_exact.view_as(inside)
+    values.masked_fill_(torch.isnan(values).logical_and_(inside), 1.0).nan_to_num_(nan=-1.0)
     return GridValues(values, evaluator.num_queries, is_dense=False, is_exact=is_exact)
 
 
@@ -198,7 +198,7 @@ def _open_cells(
     opened = cells
     while bool(opened.any()):
         evaluator.check()
-        nodes = _nodes_of(_halve(opened, finer.num_cells)).view(-1).nonzero()[:, 0]
+        nodes = _nodes_within(opened, finer.num_nodes).view(-1).nonzero()[:, 0]
         places = finer.grid_index(nodes)
         evaluator.evaluate(places[torch.isnan(evaluator.values[places])], on_progress)
         evaluator.check()
@@ -220,14 +220,17 @@ def _largest_corner(nodes: Tensor) -> Tensor:
     return torch.maximum(nodes[:, :, :-1], nodes[:, :, 1:])
 
 
-def _nodes_of(cells: Tensor) -> Tensor:
-    """Mark the corners of the marked cells, [M, M, M] from [M - 1, M - 1, M - 1]."""
+def _nodes_within(cells: Tensor, size: int) -> Tensor:
+    """Mark the nodes of a level that lie in the marked cells of the coarser one, [size]^3."""
     for axis in range(3):
         shape = list(cells.shape)
-        shape[axis] += 1
+        shape[axis] = size
         nodes = cells.new_zeros(shape)
-        nodes.narrow(axis, 0, shape[axis] - 1).copy_(cells)
-        nodes.narrow(axis, 1, shape[axis] - 1).logical_or_(cells)
+        for step in range(3):
+            # The last cell may be too narrow to have a node in its middle.
+            places = nodes[(slice(None),) * axis + (slice(step, None, 2),)]
+            count = min(cells.shape[axis], places.shape[axis])
+            places.narrow(axis, 0, count).logical_or_(cells.narrow(axis, 0, count))
         cells = nodes
     return cells
 
