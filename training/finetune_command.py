@@ -12,8 +12,8 @@ from ..weights_fetch import bundled_packs_root, default_packs_root
 from .finetune import finetune, finetune_probe
 from .finetune_config import DEFAULT_FILE, FinetuneConfig, load_finetune_config
 from .finetune_export import PackName, export_adapter, export_merged
-from .lora import LoraConfig
 from .loop import rank
+from .lora import LoraConfig
 from .memory import describe, measure
 from .tunable import TunablePack
 from .values import ConfigError

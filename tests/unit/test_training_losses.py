@@ -172,3 +172,63 @@ def test_rows_without_a_condition_are_not_decoded() -> None:
     )
 
     assert losses["decoded_distance"].item() == losses["decoded_color"].item() == 0.0
+
+
+WITHOUT_BASIS = replace(
+    PRIOR, num_latents=32, channels=16, basis_size=0, num_tokens=0, num_pooled=0
+)
+
+
+class IdealPrior(LatentPrior):
+    """The best denoiser of latents that are normal with a known spread."""
+
+    spread = 0.6
+
+    def forward(self, x: torch.Tensor, timestep: torch.Tensor, condition: torch.Tensor):
+        sigma = self.sigma(timestep)[:, None, None]
+        noisy = x * (sigma**2 + 1).sqrt()
+        return noisy * self.spread**2 / (self.spread**2 + sigma**2)
+
+
+def test_the_ideal_denoiser_of_normal_latents_costs_its_posterior_variance() -> None:
+    """At noise level sigma that is s^2 sigma^2 / (s^2 + sigma^2), for every number alike."""
+    prior = IdealPrior(WITHOUT_BASIS)
+    clean = prior.spread * torch.randn(512, 32, 16, generator=torch.Generator().manual_seed(1))
+    s2 = prior.spread**2
+    sigma2 = torch.expm1(12 * (torch.arange(1024) + 1) / 1024)
+    expected = s2 * sigma2 / (s2 + sigma2)
+
+    with torch.no_grad():
+        losses = prior_loss(
+            prior, clean, torch.zeros(512, 1, 128), PRIOR_LOSS, torch.Generator().manual_seed(2)
+        )
+
+    # 512 even draws of the timestep, whose variance of the mean is known, and 512^2 numbers.
+    margin = 5 * float(expected.std()) / 512**0.5
+    assert abs(float(losses["loss"]) - float(expected.mean())) < margin
+    high = sigma2.sqrt() >= 5
+    assert abs(float(losses["high"]) - float(expected[high].mean())) < 0.01
+
+
+def test_a_prior_without_a_basis_is_asked_as_the_sampler_asks_it() -> None:
+    """Whole timesteps, and inputs of the variance of alpha_bar x0 + (1 - alpha_bar) noise."""
+    asked = {}
+
+    class Watching(LatentPrior):
+        def forward(self, x: torch.Tensor, timestep: torch.Tensor, condition: torch.Tensor):
+            asked["x"], asked["timestep"] = x, timestep
+            return torch.zeros_like(x)
+
+    clean = torch.randn(256, 32, 16, generator=torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(2)
+
+    losses = prior_loss(
+        Watching(WITHOUT_BASIS), clean, torch.zeros(256, 1, 128), PRIOR_LOSS, generator
+    )
+
+    timestep = asked["timestep"]
+    assert torch.equal(timestep, timestep.round())
+    assert 0 <= float(timestep.min()) < 100 and 920 < float(timestep.max()) <= 1023
+    # Unit latents and unit noise mix to unit variance at every timestep.
+    assert abs(float(asked["x"].var()) - 1.0) < 0.02
+    torch.testing.assert_close(losses["loss"], clean.square().mean())
