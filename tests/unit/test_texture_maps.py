@@ -11,6 +11,7 @@ import torch
 from maquette.core.config import Shading
 from maquette.core.errors import CancelledError, NonFiniteError
 from maquette.core.geometry.extract import extract_mesh
+from maquette.core.geometry.grid import GridValues
 from maquette.core.mesh import TextureData
 from maquette.core.texture.bake import MapSources, bake_texture
 from maquette.core.texture.band import SurfaceBand, sample_band
@@ -107,6 +108,28 @@ def test_points_move_onto_the_surface_along_the_shortest_way() -> None:
 
     # Between the nodes, a chord is off by the square of a cell over eight radii: 5e-5 on each axis.
     assert (moved - RADIUS * directions).norm(dim=1).max() < 3e-4
+
+
+def test_a_narrow_band_of_known_nodes_says_the_same_near_the_surface() -> None:
+    field, asked = squashed(ball(RADIUS)), []
+    grids: list[GridValues] = []
+    vertices, _ = extract_mesh(field, 128, device=CPU, on_grid=grids.append)
+
+    def counted(points: torch.Tensor) -> torch.Tensor:
+        asked.append(len(points))
+        return field(points)
+
+    wide = sample_band(counted, vertices, 128, device=CPU)
+    all_nodes = sum(asked)
+    asked.clear()
+    narrow = sample_band(counted, vertices, 128, device=CPU, is_far=False, known=grids[0])
+    directions = torch.nn.functional.normalize(torch.randn(20_000, 3), dim=1)
+    # As far off as texels are where four triangles of five are left.
+    points = directions * (RADIUS + (torch.rand(20_000, 1) - 0.5) * 2 / 127 / 10)
+
+    torch.testing.assert_close(narrow.normals(points), wide.normals(points), rtol=0.0, atol=2e-5)
+    torch.testing.assert_close(narrow.project(points), wide.project(points), rtol=0.0, atol=2e-6)
+    assert sum(asked) < 0.5 * all_nodes
 
 
 def test_a_point_too_far_off_stays_where_it_is() -> None:
