@@ -11,7 +11,7 @@ from maquette.training.shapes.attributes import ADJECTIVES, ShapeAttributes
 from maquette.training.shapes.captions import caption
 from maquette.training.shapes.colours import COLOURS
 from maquette.training.shapes.generate import sample_attributes
-from maquette.training.shapes.kinds import KINDS, held_out_combinations
+from maquette.training.shapes.kinds import FIRST_KINDS, KINDS, held_out_combinations
 from maquette.training.shapes.vocabulary import Meaning, caption_words, vocabulary
 
 
@@ -85,6 +85,8 @@ def test_held_out_pairs_have_captions_of_their_own_colour() -> None:
     known, rng = vocabulary(), np.random.default_rng(2)
 
     for kind, colour in held_out_combinations():
+        if kind not in FIRST_KINDS:
+            continue
         attributes = ShapeAttributes(kind=kind, main_colour=colour)
         words = caption_words(caption(attributes, rng))
         assert any(meaning.value == colour for word in words for meaning in known[word])

@@ -234,4 +234,5 @@ class ShapeBuilder:
         colours = np.array([self._colours[part] for part in parts])
         grains = np.array([self._grains[part] for part in parts])
         brightness = grains * self._rng.uniform(-1.0, 1.0, len(parts))
-        return np.clip(colours + brightness[:, None], 0.0, 1.0).astype(np.float32)
+        painted: NDArray[np.float32] = np.clip(colours + brightness[:, None], 0.0, 1.0)
+        return painted.astype(np.float32)

@@ -96,7 +96,9 @@ class ShapeBatch:
             own_points = columns[self.shape_of[members]]
             local = torch.baddbmm(shift, into_frame, own_points, beta=-1.0)  # [K, 3, N]
             params = self.params[members, None]
-            distances[members] = solid_distance(solid, *local.unbind(1), params)
+            distances[members] = solid_distance(
+                solid, local[:, 0], local[:, 1], local[:, 2], params
+            )
         return distances
 
 

@@ -108,7 +108,7 @@ def build_shape(attributes: ShapeAttributes, rng: np.random.Generator) -> Shape:
     builder = ShapeBuilder(
         rng,
         _draw_style(rng, attributes.adjective),
-        {part: drawn[word] for part, word in words.items()},
+        {part: drawn[word].tolist() for part, word in words.items()},
         {part: COLOURS[word].grain for part, word in words.items()},
         () if attributes.second_part is None else (attributes.second_part,),
     )

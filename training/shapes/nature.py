@@ -103,8 +103,8 @@ def _build_flower(b: ShapeBuilder) -> None:
     size = min(0.3, 1.25 * reach * math.sin(math.pi / petals))
     for index in range(petals):
         angle = 2.0 * math.pi * index / petals
-        centre = (reach * math.cos(angle), 0.0, h + reach * math.sin(angle))
-        b.ball("main", centre, (0.27, 0.09, size), turn=(0, -math.degrees(angle), 0))
+        petal = (reach * math.cos(angle), 0.0, h + reach * math.sin(angle))
+        b.ball("main", petal, (0.27, 0.09, size), turn=(0, -math.degrees(angle), 0))
     b.ball("centre", (0, -0.04, h), (core, 0.15, core))
 
 

@@ -82,7 +82,8 @@ def _shade(batch: ShapeBatch, points: Tensor, ray: Tensor) -> Tensor:
     occlusion = (-batch.signed_distance(points + 0.12 * normals) / 0.12).clamp(0.0, 1.0)
     shade = (0.42 + 0.2 * sky) * (0.6 + 0.4 * occlusion) + 0.5 * key
     shine = (normals @ torch.nn.functional.normalize(light - ray, dim=0)).clamp_min(0.0) ** 40
-    return colours * shade[..., None] + 0.18 * shine[..., None]
+    lit: Tensor = colours * shade[..., None] + 0.18 * shine[..., None]
+    return lit
 
 
 def _normals(batch: ShapeBatch, points: Tensor, step: float = 2e-3) -> Tensor:
@@ -131,7 +132,7 @@ def render_views_of(
     scenes: Sequence[Shape], size: int, *, generator: torch.Generator
 ) -> NDArray[np.uint8]:
     """Return a picture of each scene on a light background, [B, size, size, 3]."""
-    pictures = render_scenes(scenes, size, generator=generator)
+    pictures = render_scenes(scenes, size, generator=generator, samples=2)
     pixels = pictures.over(torch.tensor(_BACKGROUND)).clamp(0.0, 1.0)
     shown: NDArray[np.uint8] = (pixels * 255.0).round().to(torch.uint8).numpy()
     return shown

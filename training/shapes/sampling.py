@@ -216,7 +216,7 @@ def _land(solid: Solid, start: Tensor, params: Tensor) -> Tensor:
     # One step is enough: the distances are exact, so the nearest point lies straight ahead.
     points = start.requires_grad_(True)
     with torch.enable_grad():
-        distance = solid_distance(solid, *points.unbind(1), params)
+        distance = solid_distance(solid, points[:, 0], points[:, 1], points[:, 2], params)
         # The sum belongs inside too: callers may have switched gradients off.
         (gradient,) = torch.autograd.grad(distance.sum(), points)
     return (points - distance[:, None] * gradient).detach()

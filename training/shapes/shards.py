@@ -139,7 +139,9 @@ def scene_pictures(
             lights.append(draw_lights(cameras[-1], generator))
     owners = torch.arange(len(shapes)).repeat_interleave(per_shape)
     batch = ShapeBatch(shapes, device)
-    shown = render_views(batch, owners, Cameras.joined(cameras), Lights.joined(lights), size)
+    shown = render_views(
+        batch, owners, Cameras.joined(cameras), Lights.joined(lights), size, samples=2
+    )
     rgba = torch.cat([shown.rgb, shown.alpha[..., None]], dim=-1)
     rgba = rgba.view(len(shapes), per_shape, size, size, 4)
     pixels: NDArray[np.uint8] = (rgba * 255.0).round().to(torch.uint8).cpu().numpy()
