@@ -128,7 +128,8 @@ def test_a_narrow_band_of_known_nodes_says_the_same_near_the_surface() -> None:
     points = directions * (RADIUS + (torch.rand(20_000, 1) - 0.5) * 2 / 127 / 10)
 
     torch.testing.assert_close(narrow.normals(points), wide.normals(points), rtol=0.0, atol=2e-5)
-    torch.testing.assert_close(narrow.project(points), wide.project(points), rtol=0.0, atol=2e-6)
+    # Whether a point within a hundredth of a cell, 1.6e-4, has to move may hang on the last bit.
+    torch.testing.assert_close(narrow.project(points), wide.project(points), rtol=0.0, atol=2e-4)
     assert sum(asked) < 0.5 * all_nodes
 
 
