@@ -37,7 +37,7 @@ class MeshFacts:
 
 
 def mesh_facts(mesh: MeshData, check: Check = ignore) -> MeshFacts:
-    """Look a mesh over; half a second for 10,000 triangles.
+    """Look a mesh over.
 
     Args:
         mesh: with at least one triangle.
