@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +28,12 @@ from .dataset import Queries
 from .field_loss import field_loss
 from .prior_loss import Decoding, prior_loss
 from .shapes.phrases import caption_vocabulary
+from .stage1 import AutoEncoder
 from .stage2 import recompute_blocks
+from .text import CaptionReader, word_encoder_spec
 
 _MIB = 2**20
+_MAX_WORDS = 24
 _IMAGE_TOKENS = 256
 """Of the published image prior's condition."""
 
@@ -210,9 +213,32 @@ def clip_probe(config: TrainingConfig) -> Probe:
         read, seen = clip.embed_text(tokens), clip.embed_pictures(pixels)
         answers = [reading.answers(clip.condition(each)) for each in (read, seen)]
         logits = [given for each in answers for pair in each.values() for given in pair]
-        return contrast(read, seen, clip.logit_scale) + sum(each.sum() for each in logits)
+        asked = torch.stack([each.sum() for each in logits]).sum()
+        return contrast(read, seen, clip.logit_scale) + asked
 
     return Probe(reading, loss, stage)
+
+
+def stage1_probe(config: TrainingConfig) -> Probe:
+    """Return a step of encoder and decoder together, on known distances."""
+    model = AutoEncoder(config)
+    batch = config.stage1.batch_size
+    cloud = torch.zeros(batch, config.encoder.num_points, 3)
+    queries = _queries(batch, config.field_loss.queries_per_shape)
+
+    def loss() -> Tensor:
+        latent = model.encoder(cloud, cloud)
+        return field_loss(model.decoder, latent, queries, config.field_loss)["loss"]
+
+    return Probe(model, loss, config.stage1)
+
+
+def text_probe(config: TrainingConfig) -> Probe:
+    """Return a step of the word encoder's training, which knows no lower precision."""
+    reader = CaptionReader(word_encoder_spec(_MAX_WORDS))
+    words = torch.zeros(config.text.batch_size, _MAX_WORDS, dtype=torch.long)
+    stage = replace(config.text, precision="fp32")
+    return Probe(reader, lambda: torch.cat(list(reader(words).values()), dim=1).sum(), stage)
 
 
 def _queries(batch: int, count: int) -> Queries:
@@ -223,6 +249,8 @@ def _queries(batch: int, count: int) -> Queries:
 PROBES: dict[str, MakeProbe] = {
     "clip": clip_probe,
     "decoder": decoder_probe,
+    "stage1": stage1_probe,
     "stage2": prior_probe,
+    "text": text_probe,
 }
 """By stage; one that is missing here trains nothing, or has not been told."""

@@ -65,6 +65,18 @@ class CaptionReader(nn.Module):
         return {name: self.answers[name](slots[:, slot]) for name, slot, _ in _QUESTIONS}
 
 
+def word_encoder_spec(max_words: int) -> WordEncoderSpec:
+    """Return the architecture of a word encoder for captions of so many words."""
+    return WordEncoderSpec(
+        vocabulary_size=len(known_words()),
+        width=128,
+        num_layers=2,
+        num_heads=4,
+        num_slots=NUM_SLOTS,
+        max_words=max_words,
+    )
+
+
 def word_roles() -> dict[str, str]:
     """Return every word of the captions with the most telling of its roles."""
     roles = {}
@@ -98,16 +110,8 @@ def train_word_encoder(
     config: TrainingConfig, data: ShapeDataset, captions: Tensor, folder: Path
 ) -> WordEncoder:
     """Train the word encoder on captions of the training shapes, [N, count, length]."""
-    spec = WordEncoderSpec(
-        vocabulary_size=len(known_words()),
-        width=128,
-        num_layers=2,
-        num_heads=4,
-        num_slots=NUM_SLOTS,
-        max_words=captions.shape[2],
-    )
     torch.manual_seed(config.seed)
-    reader = CaptionReader(spec)
+    reader = CaptionReader(word_encoder_spec(captions.shape[2]))
     run = Run("text", reader, config.text, folder)
     targets = {
         name: torch.tensor([values.index(getattr(each, name)) for each in data.attributes])

@@ -77,3 +77,13 @@ def test_a_stage_that_trains_nothing_says_so() -> None:
     config = load_config(Path("training/configs/starter_cpu.toml"))
 
     assert describe(estimate("blend", config), "blend").startswith("blend trains nothing")
+
+
+def test_every_stage_that_optimises_is_told() -> None:
+    config = load_config(Path("training/configs/starter_cpu.toml"))
+
+    for stage in ("text", "stage1", "decoder", "stage2"):
+        need = estimate(stage, config, is_gpu=False)
+        assert need is not None
+        assert need.moments == 2 * need.gradients > 0
+        assert need.activations > 0
