@@ -132,8 +132,9 @@ class SurfaceMaker:
             fine = vertices, faces
         if self.config.symmetry == "x" and (made := self._mirrored(field, fine)) is not None:
             return made
-        made = self._within(fine, self.config.triangles)
-        return Surface(field, *made, fine[0], len(fine[1]), grid=grids[0] if grids else None)
+        vertices, faces = self._within(fine, self.config.triangles)
+        grid = grids[0] if grids else None
+        return Surface(field, vertices, faces, fine[0], len(fine[1]), grid=grid)
 
     def _mirrored(self, field: Field, mesh: _Mesh) -> Surface | None:
         """Return the symmetric surface; None if its halves do not join."""

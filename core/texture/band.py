@@ -121,7 +121,7 @@ def _by_axis(points: Tensor) -> Tensor:
 
 def _squared(vectors: Tensor) -> Tensor:
     """Return the squared lengths of vectors [3, P], [P]."""
-    x, y, z = vectors
+    x, y, z = vectors.unbind()
     return x * x + y * y + z * z
 
 
@@ -161,7 +161,7 @@ def sample_band(
     nodes = torch.from_numpy(np.flatnonzero(near))
     axis = torch.linspace(-1.0, 1.0, resolution)
     chunk_size = chunk_size or (4096 if device.type == "cpu" else 262144)
-    for chunk in nodes.split(chunk_size):
+    for chunk in torch.split(nodes, chunk_size):
         check()
         with torch.no_grad():
             values = signed_distance(axis[_places(chunk, resolution)].to(device))

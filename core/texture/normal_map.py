@@ -92,7 +92,7 @@ def bake_normals(
         part = slice(start, start + _AT_ONCE)
         face, weight = torch.from_numpy(texels.face[part]), torch.from_numpy(weights[part]).T
         wanted = field_normals(torch.from_numpy(points[part]).to(device)).cpu()
-        normal, tangent = _within(table, face, weight).split(3)
+        normal, tangent = torch.split(_within(table, face, weight), 3)
         bitangent = signs[face] * _cross(normal, tangent)
         encoded[part] = _encode(wanted.T, tangent, bitangent, normal).T.numpy()
     return encoded
