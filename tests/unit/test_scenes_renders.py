@@ -12,7 +12,12 @@ from maquette.training.shapes.builder import ShapeBuilder, Style
 from maquette.training.shapes.field import ShapeBatch
 from maquette.training.shapes.pieces import Shape, finished, settle
 from maquette.training.shapes.raycast import Raycaster, Rays, local_bounds
-from maquette.training.shapes.renders import add_backgrounds, render_shapes, render_views
+from maquette.training.shapes.renders import (
+    _shadow,
+    add_backgrounds,
+    render_shapes,
+    render_views,
+)
 from maquette.training.shapes.scenes import scene_at
 from maquette.training.shapes.views import Cameras, Lights, draw_cameras, draw_lights, look_at
 from torch import Tensor
@@ -129,8 +134,6 @@ def test_the_lamp_lights_its_own_side_and_shadows_fall_behind() -> None:
     )
 
     caster = Raycaster(ShapeBatch([shape]))
-    from maquette.training.shapes.renders import _shadow
-
     spots = torch.tensor([[0.0, 0.0, -0.1], [0.7, 0.0, -0.1], [0.0, 0.0, 0.6]])
     hidden = _shadow(caster, torch.zeros(1).long(), lamp, torch.zeros(3).long(), spots)
 

@@ -242,10 +242,10 @@ def _across(directions: Tensor) -> Tensor:
 
 def _to_linear(srgb: Tensor) -> Tensor:
     high = ((srgb + 0.055) / 1.055).pow(2.4)
-    linear: Tensor = torch.where(srgb <= 0.04045, srgb / 12.92, high)
-    return linear
+    return torch.where(srgb <= 0.04045, srgb / 12.92, high)
 
 
 def _to_srgb(linear: Tensor) -> Tensor:
     high = 1.055 * linear.clamp_min(1e-8).pow(1.0 / 2.4) - 0.055
-    return torch.where(linear <= 0.0031308, 12.92 * linear, high)
+    srgb: Tensor = torch.where(linear <= 0.0031308, 12.92 * linear, high)
+    return srgb
