@@ -237,7 +237,8 @@ def _across(directions: Tensor) -> Tensor:
     up = directions.new_tensor([0.0, 0.0, 1.0]).expand_as(directions)
     side = directions.new_tensor([0.0, 1.0, 0.0]).expand_as(directions)
     chosen = torch.where(directions[:, 2:].abs() > 0.9, side, up)
-    return torch.linalg.cross(directions, chosen)
+    across: Tensor = torch.linalg.cross(directions, chosen)
+    return across
 
 
 def _to_linear(srgb: Tensor) -> Tensor:
