@@ -27,7 +27,9 @@ from .loop import LossFunction, Run, rank, step_generator
 
 logger = logging.getLogger(__name__)
 
-_CONTRAST_WEIGHT, _LIKENESS_WEIGHT = 1.0, 1.0
+_CONTRAST_WEIGHT = 1.0
+_LIKENESS_WEIGHT = 0.1
+"""With 1, both towers first agreed on the same tokens for everything, and learnt later."""
 _MAX_SCALE = 100.0
 """Of the cosines of a batch, as in the paper."""
 _AT_A_TIME = 256
