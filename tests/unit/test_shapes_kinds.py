@@ -23,7 +23,7 @@ from maquette.training.shapes.sampling import sample_surface
 EVERY_KIND = pytest.mark.parametrize("kind", sorted(KINDS))
 
 
-def shapes_of(kind: str, count: int = 3) -> list[Shape]:
+def shapes_of(kind: str, count: int = 2) -> list[Shape]:
     return [generate_shape(shape_rng(8, index), kind=kind, split="any") for index in range(count)]
 
 
