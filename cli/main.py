@@ -76,7 +76,7 @@ def run_command(words: Sequence[str]) -> int:
 def _packs_root(words: Sequence[str]) -> Path:
     """Return the packs folder that the arguments name, before they are parsed, or the usual one."""
     chosen = weights_fetch.default_packs_root()
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         flag, _, value = word.partition("=")
         if flag in ("--packs-dir", "--packs-folder"):
             chosen = Path(value or following)
