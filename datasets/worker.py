@@ -21,7 +21,7 @@ from .sources import Source
 
 def main() -> None:
     """Work until standard input ends."""
-    answers = _claim_output()
+    answers = claim_output()
     settings = BuildSettings(**json.loads(sys.argv[1]))
     for line in sys.stdin:
         task = json.loads(line)
@@ -32,8 +32,11 @@ def main() -> None:
     os._exit(0)
 
 
-def _claim_output() -> TextIO:
-    """Keep standard output for answers; Blender and its importers write to both streams."""
+def claim_output() -> TextIO:
+    """Return standard output, kept for answers from now on.
+
+    Blender and its importers write to both streams; what they write is dropped.
+    """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)

@@ -49,7 +49,10 @@ def _share(
 ) -> Metric:
     if isinstance(scores, Missing):
         return Metric(key=key, label=label, group=group, unit="share", missing=scores)
-    share = read(scores)
+    return _of_share(key, label, group, read(scores), "nothing of the kind was asked")
+
+
+def _of_share(key: str, label: str, group: str, share: Share, why_none: str) -> Metric:
     return Metric(
         key=key,
         label=label,
@@ -58,7 +61,7 @@ def _share(
         value=share.fraction,
         interval=share.interval,
         num=share.num,
-        missing=None if share.num else Missing("nothing of the kind was asked"),
+        missing=None if share.num else Missing(why_none),
     )
 
 
@@ -219,16 +222,7 @@ def _of_health(health: HealthScores) -> Iterator[Metric]:
         ("sound_share", "sound: manifold, facing outward", health.sound),
         ("single_part_share", "in one piece", health.single),
     ):
-        yield Metric(
-            key=key,
-            label=label,
-            group=HEALTH,
-            unit="share",
-            value=share.fraction,
-            interval=share.interval,
-            num=share.num,
-            missing=None if share.num else Missing("no mesh was made"),
-        )
+        yield _of_share(key, label, HEALTH, share, "no mesh was made")
     yield _mean("mean_parts", "pieces, mean", HEALTH, "ratio", health.parts, None)
     middle = [median(health.thickness)] if health.thickness else []
     yield _mean("thickness", "thickness of the longest side", HEALTH, "percent", middle, None)

@@ -11,11 +11,13 @@ import math
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 import bpy
 import mathutils
 import numpy as np
+
+from ..datasets.worker import claim_output
 
 _SAMPLES = 24
 _COLOR = "Color"
@@ -34,21 +36,12 @@ class _Task:
 
 def main() -> None:
     """Work until standard input ends."""
-    answers = _claim_output()
+    answers = claim_output()
     for line in sys.stdin:
         answers.write(_answer(_Task(**json.loads(line))) + "\n")
         answers.flush()
     # Blender's destructors are not to be trusted.
     os._exit(0)
-
-
-def _claim_output() -> TextIO:
-    """Keep standard output for answers; Blender writes to both streams."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    os.dup2(sink, 2)
-    return answers
 
 
 def _answer(task: _Task) -> str:
