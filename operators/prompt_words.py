@@ -15,7 +15,7 @@ _WORDS = {
     "unprintable": n_("delete the unprintable characters"),
     "seed": n_("{value} is no seed: write a whole number"),
     "count": n_("{value} is no count: write 1 to {most}"),
-    "unknown preset": n_("{value} is no preset: use draft, fast, normal or fine"),
+    "unknown preset": n_("preset {value}: use draft, fast, normal or fine"),
     "more cells than columns": n_("put the prompt in quotes or remove a cell"),
     "no prompt column": n_("name a column prompt"),
     "unknown column": n_("there is no column {value}: remove it"),
