@@ -21,6 +21,7 @@ NOTES = [
     "the starter pack does not know 'gun' and left it out",
     "the starter pack does not know 'chiar' and left it out"
     " (the nearest word that it knows is 'chair')",
+    "the starter pack takes 'setee' for 'settee'",
     "sampling went out of range: used full precision",
     "sampled 2 variants at a time",
     "used half precision",
