@@ -40,10 +40,11 @@ check: $(READY) ## Lint, types, and who may import whom.
 test: test-unit test-parity test-blender ## Run every test.
 
 test-unit: $(READY) ## Test what needs no Blender.
-	$(RUN) -m pytest -q tests/unit
+	@# Two at a time with one core each: most tests keep only one busy.
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 --dist loadfile tests/unit
 
 test-parity: $(READY) ## Compare with diffusers, transformers and OpenAI's own numbers.
-	$(RUN) -m pytest -q tests/parity
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 --dist loadfile tests/parity
 
 test-blender: $(READY) ## Test the extension on every Blender served.
 	tools/test_blender.sh $(VENV)
