@@ -44,7 +44,7 @@ test-unit: $(READY) ## Test what needs no Blender.
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 --dist loadfile tests/unit
 
 test-parity: $(READY) ## Compare with diffusers, transformers and OpenAI's own numbers.
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 --dist loadfile tests/parity
+	$(RUN) -m pytest -q tests/parity
 
 test-blender: $(READY) ## Test the extension on every Blender served.
 	tools/test_blender.sh $(VENV)
