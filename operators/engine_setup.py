@@ -79,8 +79,7 @@ class MAQUETTE_OT_engine_setup(bpy.types.Operator):
     with_int8: BoolProperty(
         name="8-Bit Integers",
         description="Add OpenVINO (Apache-2.0), which computes Shap-E in 8 bits for fast sampling;"
-        " it needs a processor with VNNI, which most since 2021 have, and takes three times its"
-        " download on disk",
+        " it needs a processor with VNNI and takes three times its download on disk",
         options={"SKIP_SAVE"},
     )
 

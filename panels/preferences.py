@@ -86,8 +86,8 @@ class MaquettePreferences(bpy.types.AddonPreferences):
             (
                 "PREFER_INT8",
                 "8-Bit Integers",
-                "For Shap-E on processors with VNNI, which most since 2021 have, with OpenVINO in"
-                " the engine; elsewhere as Automatic, and a message says what was missing",
+                "For Shap-E on processors with VNNI, with OpenVINO in the engine; elsewhere as"
+                " Automatic, and a message says what was missing",
             ),
         ),
     )
