@@ -7,8 +7,6 @@ A prompt becomes `num_slots` vectors. During training each slot is asked to tell
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,11 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from ..specs import WordEncoderSpec
+from .spelling import forms_of, nearest_to, words_of
 
-_WORD = re.compile(r"[^\W_]+")
 _PADDING = 0
-_LIKENESS = 0.75
-"""Of two spellings, 0 to 1; below it "nearest" would be noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ class Vocabulary:
         """Split a prompt into known and unknown words; plurals count as their singular."""
         known: list[str] = []
         unknown: dict[str, None] = {}
-        for word in _WORD.findall(prompt.lower()):
+        for word in words_of(prompt):
             match = self._match(word)
             if match is None:
                 unknown[word] = None
@@ -56,8 +52,7 @@ class Vocabulary:
 
     def nearest(self, word: str) -> str | None:
         """Return the known word that is spelled most like `word`, if any is close."""
-        close = difflib.get_close_matches(word, self.words, n=1, cutoff=_LIKENESS)
-        return close[0] if close else None
+        return nearest_to(word, self.words)
 
     def indices(self, words: Sequence[str], length: int) -> list[int]:
         """Return indices of known words, cut or padded to a length."""
@@ -65,10 +60,7 @@ class Vocabulary:
         return indices + [_PADDING] * (length - len(indices))
 
     def _match(self, word: str) -> str | None:
-        for candidate in (word, word.removesuffix("s"), word.removesuffix("es")):
-            if candidate in self._index:
-                return candidate
-        return None
+        return next((form for form in forms_of(word) if form in self._index), None)
 
 
 class WordEncoder(nn.Module):

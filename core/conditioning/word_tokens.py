@@ -8,23 +8,19 @@ slips of the finger are understood and unknown words left out instead of marked.
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-_WORD = re.compile(r"[^\W_]+")
-_PATTERN = r"[^\W_]+"
+from .spelling import PATTERN, forms_of, nearest_to, words_of
+
 _PADDING, _UNKNOWN, _END = "[PAD]", "[UNK]", "[END]"
 PADDING, UNKNOWN, FIRST_WORD = 0, 1, 2
 """Tokens. The end of a prompt has the highest, by which open_clip finds it."""
 
 _MIN_LETTERS = 5
 """Of a word that may be a slip; shorter ones are too near to one another."""
-_LIKENESS = 0.75
-"""Of two spellings, 0 to 1; below it "nearest" would be noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ class WordTable:
         tokens: list[int] = []
         taken: dict[str, str] = {}
         unknown: dict[str, None] = {}
-        for word in _WORD.findall(prompt.lower()):
+        for word in words_of(prompt):
             token, is_itself = self._token(word)
             if token == UNKNOWN:
                 unknown[word] = None
@@ -101,12 +97,11 @@ class WordTable:
 
     def nearest(self, word: str) -> str | None:
         """Return the learnt word that is spelled most like `word`, if any is close."""
-        close = difflib.get_close_matches(word, self.learnt, n=1, cutoff=_LIKENESS)
-        return close[0] if close else None
+        return nearest_to(word, self.learnt)
 
     def _token(self, word: str) -> tuple[int, bool]:
         """Return a word's token, and whether it is that learnt word or its plural."""
-        for form in _forms(word):
+        for form in forms_of(word):
             if form in self._tokens:
                 token = self._tokens[form]
                 is_itself = token != UNKNOWN and self.learnt[token - FIRST_WORD] == form
@@ -138,7 +133,7 @@ def write_table(table: WordTable) -> str:
         "normalizer": {"type": "Lowercase"},
         "pre_tokenizer": {
             "type": "Split",
-            "pattern": {"Regex": _PATTERN},
+            "pattern": {"Regex": PATTERN},
             "behavior": "Removed",
             "invert": True,
         },
@@ -191,14 +186,6 @@ def _meant(word: str, token: object, learnt: Sequence[str]) -> str | None:
 def _added(name: str, token: int) -> dict[str, object]:
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": token, "content": name, "special": True} | flags
-
-
-def _forms(word: str) -> tuple[str, ...]:
-    """Return a word and what it is if it is a plural."""
-    singulars = (word.removesuffix("s"), word.removesuffix("es"))
-    if word.endswith("ies"):
-        return (word, *singulars, word[:-3] + "y")
-    return (word, *singulars)
 
 
 def _edits(word: str) -> set[str]:
