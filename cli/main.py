@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from .. import weights_fetch
@@ -75,12 +76,13 @@ def run_command(words: Sequence[str]) -> int:
 
 def _packs_root(words: Sequence[str]) -> Path:
     """Return the packs folder that the arguments name, before they are parsed, or the usual one."""
-    chosen = weights_fetch.default_packs_root()
-    for word, following in zip(words, [*words, ""][1:], strict=True):
-        flag, _, value = word.partition("=")
-        if flag in ("--packs-dir", "--packs-folder"):
-            chosen = Path(value or following)
-    return chosen
+    folder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    folder.add_argument("--packs-dir", "--packs-folder", type=Path, dest="root")
+    with suppress(argparse.ArgumentError):  # The command's own parser will say what is wrong.
+        chosen: Path | None = folder.parse_known_args(words)[0].root
+        if chosen is not None:
+            return chosen
+    return weights_fetch.default_packs_root()
 
 
 def _forget_unwritten_output() -> None:
