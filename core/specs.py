@@ -285,6 +285,19 @@ PRIORS: dict[str, PriorSpec] = {
         num_tokens=16,
         num_pooled=4,
     ),
+    "starter-scenes": PriorSpec(
+        num_latents=256,
+        channels=32,
+        width=256,
+        num_layers=8,
+        num_heads=4,
+        condition_width=128,
+        normalizes_condition=False,
+        predicts_variance=False,
+        basis_size=512,
+        num_tokens=16,
+        num_pooled=8,
+    ),
 }
 
 DECODERS: dict[str, DecoderSpec] = {
@@ -300,6 +313,14 @@ DECODERS: dict[str, DecoderSpec] = {
         heads=_OFFICIAL_HEADS,
     ),
     "starter": DecoderSpec(
+        num_latents=256,
+        channels=32,
+        hidden_width=128,
+        num_generated=2,
+        num_hidden=4,
+        position_frequencies=6,
+    ),
+    "starter-scenes": DecoderSpec(
         num_latents=256,
         channels=32,
         hidden_width=128,

@@ -69,11 +69,14 @@ def train_clip(
     """
     torch.manual_seed(seed)
     reading = ClipReading(spec).to(device)
+    # Half precision convolves half as fast again with channels last on a CPU.
+    reading.clip.visual.to(memory_format=torch.channels_last)
     run = Run("clip", reading, config, folder)
     stage = _Stage(reading, data, config.batch_size)
     run.train(stage.losses(run), seed + 3)
     run.use_average()
     stage.settle(seed + 4)
+    reading.clip.visual.to(memory_format=torch.contiguous_format)
     return reading.eval()
 
 
