@@ -138,6 +138,19 @@ class PriorLossConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackConfig:
+    """What `export` says of the pack."""
+
+    version: str
+    num_steps: Count
+    """Of the sampler, unless the user asks for others."""
+    guidance_scale: NotNegative
+    fit: FitConfig | None = None
+    """How far a mesh's latent is fitted when the pack reads one; None takes the run's own `fit`,
+    which is shorter, since there it is done for every shape of the data set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
     """Everything that decides the weights, besides the code."""
 
@@ -156,6 +169,8 @@ class TrainingConfig:
     """Only for a run that goes on from another."""
     clip: StageConfig | None = None
     """In place of `text`, for a pack that takes pictures too."""
+    pack: PackConfig | None = None
+    """None exports what the first runs were exported as."""
 
 
 def load_config(path: Path) -> TrainingConfig:

@@ -26,7 +26,7 @@ from ..core.prior.transformer import LatentPrior
 from ..core.specs import DECODERS, PRIORS, WordEncoderSpec
 from .clip_stage import load_clip_of, run_clip, words
 from .conditions import CachedConditions, load_conditions
-from .config import DataConfig, TrainingConfig
+from .config import DataConfig, PackConfig, TrainingConfig
 from .dataset import ShapeDataset
 from .encoder import cloud_encoder_spec
 from .export import NUM_READ_POINTS, export_encoder, export_pack
@@ -58,6 +58,7 @@ STARTER_SAMPLER = SamplerConfig(
     method="unipc_2", num_steps=20, guidance_scale=2.0, sigma_min=0.1, sigma_max=160.0
 )
 """As measured by `maquette evaluate`; see the model card."""
+_FIRST_PACK = PackConfig(version="0.2.0", num_steps=20, guidance_scale=2.0)
 
 
 def generate(config: TrainingConfig, arguments: argparse.Namespace) -> None:
@@ -199,18 +200,21 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     Run("decoder", module, config.decoder, arguments.run)
     prior = LatentPrior(PRIORS[config.architecture])
     Run("stage2", prior, config.stage2, arguments.run).use_average()
+    about = config.pack or _FIRST_PACK
     manifest = PackManifest(
         id="starter",
-        version="0.2.0",
+        version=about.version,
         prior=prior.spec,
         decoder=module.spec,
         word_encoder=reads.spec if isinstance(reads, WordEncoder) else None,
         clip=reads.clip.spec if isinstance(reads, ClipReader) else None,
-        sampler=STARTER_SAMPLER,
+        sampler=replace(
+            STARTER_SAMPLER, num_steps=about.num_steps, guidance_scale=about.guidance_scale
+        ),
         words=said,
     )
     encoder = load_autoencoder(config, arguments).encoder
-    settings = config.fit if arguments.warm_start else None
+    settings = (about.fit or config.fit) if arguments.warm_start else None
     if arguments.with_encoder:
         spec = cloud_encoder_spec(config.encoder, module.spec, num_points=NUM_READ_POINTS)
         fit = fit_spec(settings) if settings else None
