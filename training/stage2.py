@@ -95,7 +95,7 @@ def build_prior(config: TrainingConfig, data: PriorData, start: WarmStart | None
     if prior.basis is not None:
         assert data.basis is not None
         prior.basis.load_state_dict(data.basis.state_dict())
-    if start is not None:
+    if start is not None and start.has_prior:
         start.load_prior(prior)
     return prior
 
@@ -114,7 +114,7 @@ def train_prior(
         config: the run.
         data: latents and conditions.
         folder: of the run.
-        start: a run to go on from.
+        start: a run to go on from; without a prior of its own this one begins anew.
         device: where to train.
         samples: what TensorBoard shows, every `pictures_every` steps.
     """

@@ -26,6 +26,11 @@ class WarmStart:
 
     folder: Path
 
+    @property
+    def has_prior(self) -> bool:
+        """Whether stage 2 was part of the run; one that made latents alone has none."""
+        return (self.folder / "stage2.pt").exists()
+
     def load_decoder(self, decoder: Decoder) -> None:
         """Load the decoder as its own stage left it."""
         decoder.load_state_dict(self._checkpoint("decoder")["module"])
