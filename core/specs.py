@@ -6,7 +6,7 @@ Numbers of the published models: openai/shap-e, `*_config.yaml` (arXiv:2305.0246
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -285,20 +285,9 @@ PRIORS: dict[str, PriorSpec] = {
         num_tokens=16,
         num_pooled=4,
     ),
-    "starter-scenes": PriorSpec(
-        num_latents=256,
-        channels=32,
-        width=256,
-        num_layers=8,
-        num_heads=4,
-        condition_width=128,
-        normalizes_condition=False,
-        predicts_variance=False,
-        basis_size=512,
-        num_tokens=16,
-        num_pooled=8,
-    ),
 }
+# Two objects take more numbers to tell apart than one, and are told by twice as many tokens.
+PRIORS["starter-scenes"] = replace(PRIORS["starter"], basis_size=512, num_pooled=8)
 
 DECODERS: dict[str, DecoderSpec] = {
     "shap-e": DecoderSpec(
@@ -320,15 +309,8 @@ DECODERS: dict[str, DecoderSpec] = {
         num_hidden=4,
         position_frequencies=6,
     ),
-    "starter-scenes": DecoderSpec(
-        num_latents=256,
-        channels=32,
-        hidden_width=128,
-        num_generated=2,
-        num_hidden=4,
-        position_frequencies=6,
-    ),
 }
+DECODERS["starter-scenes"] = DECODERS["starter"]
 
 ENCODERS: dict[str, EncoderSpec] = {
     "shap-e": EncoderSpec(
