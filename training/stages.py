@@ -34,6 +34,7 @@ from .export_published import save_diffusers, save_openai
 from .fitting import fit_spec
 from .loop import Run, rank
 from .pictures import SampleGrid
+from .saving import save_whole
 from .shapes.shards import write_scenes, write_shard
 from .stage1 import (
     AutoEncoder,
@@ -91,7 +92,7 @@ def text(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     )
     encoder = train_word_encoder(config, data, captions, arguments.run)
     conditions = encode_captions(encoder, captions)
-    torch.save(
+    save_whole(
         {"conditions": conditions, "spec": asdict(encoder.spec), "state": encoder.state_dict()},
         arguments.run / "conditions.pt",
     )
@@ -116,7 +117,7 @@ def latents(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     encoded = encode_all(config, data, model.to(arguments.device))
     basis = fit_basis(config, encoded, data.num_training)
     coefficients = torch.cat([basis.project(part) for part in torch.split(encoded, 1024)])
-    torch.save(
+    save_whole(
         {"basis": basis.state_dict(), "coefficients": coefficients},
         arguments.run / "latents.pt",
     )
@@ -134,7 +135,7 @@ def fit(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     basis, fitted = centre_basis(basis.cpu(), fitted, data.num_training)
     if rank() == 0:
         saved = {"basis": basis.state_dict(), "coefficients": fitted}
-        torch.save(saved, arguments.run / "latents.pt")
+        save_whole(saved, arguments.run / "latents.pt")
 
 
 def decoder(config: TrainingConfig, arguments: argparse.Namespace) -> None:

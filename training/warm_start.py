@@ -18,6 +18,7 @@ from ..core.decoder.stf import Decoder
 from ..core.prior.basis import LatentBasis
 from ..core.prior.transformer import LatentPrior
 from ..core.specs import PriorSpec
+from .saving import save_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class WarmStart:
             for mine, its in zip(ours["average"], theirs["average"], strict=True)
         ]
         saved = {"module": theirs["module"], "average": blended, "step": theirs["step"]}
-        torch.save(saved, folder / "stage2.pt")
+        save_whole(saved, folder / "stage2.pt")
 
     def latents(self, spec: PriorSpec) -> tuple[LatentBasis, Tensor]:
         """Return the basis of the run's latents and the coefficients of every shape, [N, K]."""

@@ -187,7 +187,9 @@ def save_words(words: Words, folder: Path) -> None:
     """Write `words.json`."""
     content = {"roles": words.roles, "others": words.others}
     text = json.dumps(content, indent=0, ensure_ascii=False)
-    (folder / WORDS_FILE).write_text(text + "\n", encoding="utf-8")
+    part = folder / f"{WORDS_FILE}.part"
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(folder / WORDS_FILE)
 
 
 def load_words(folder: Path) -> Words:
