@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from ..beside import Crew
 from ..specs import DecoderSpec
 from .implicit_mlp import ImplicitMLP
 from .params_proj import ParamsProj
@@ -64,6 +65,7 @@ class SignedDistanceField:
         """
         self.mlp = mlp
         self._chunk_size = chunk_size
+        self._crew = Crew()
         # The projection may stay on the CPU: on a GPU it would take most of the memory.
         self.weights = [weight.to(mlp.output.weight) for weight in weights]
         self._color_mlp, self._color_weights = mlp, self.weights
@@ -101,4 +103,4 @@ class SignedDistanceField:
         def evaluate(piece: Tensor) -> Tensor:
             return mlp(piece[None], weights)[0]  # type: ignore[no-any-return]
 
-        return in_pieces(evaluate, points, mlp.output.weight.dtype, self._chunk_size)
+        return in_pieces(evaluate, points, mlp.output.weight.dtype, self._chunk_size, self._crew)

@@ -52,9 +52,8 @@ def axis_coordinates(resolution: int, device: torch.device) -> Tensor:
 
 
 def default_chunk_size(device: torch.device) -> int:
-    """Return how many points to evaluate at once: cache-sized on CPU, launch-bound elsewhere."""
-    # 4 MiB a layer at the published width: a quarter less time than with four times as many.
-    return 4096 if device.type == "cpu" else 262144
+    """Return how many points to evaluate at once: some 10 ms of each core, launch-bound elsewhere."""
+    return 8192 * torch.get_num_threads() if device.type == "cpu" else 262144
 
 
 class NodeEvaluator:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two pieces of work at once end together, whatever becomes of either."""
+"""Pieces of work at once end together, whatever becomes of each."""
 
 from __future__ import annotations
 
+import gc
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
-from maquette.core.beside import beside
+from maquette.core.beside import Crew, beside
 
 pytestmark = pytest.mark.needs_torch
 
@@ -48,3 +50,77 @@ def test_the_other_piece_has_ended_when_this_one_fails() -> None:
 
     assert ended == [True]
     assert not [each for each in threading.enumerate() if "beside" in each.name]
+
+
+@pytest.fixture
+def three_cores() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_crew_is_as_large_as_torch_may_use_cores(three_cores: None) -> None:
+    met = threading.Barrier(3)  # None of them gets past it alone.
+
+    def piece(number: int) -> tuple[int, int, bool]:
+        met.wait(30.0)
+        return number, torch.get_num_threads(), torch.is_inference_mode_enabled()
+
+    crew, others = Crew(), _crew_threads()
+    for _ in range(2):  # The same threads again.
+        done = crew.do([lambda number=number: piece(number) for number in range(6)])
+        assert done == [(number, 1, True) for number in range(6)]
+
+    assert torch.get_num_threads() == 3
+    assert _cores_of_a_new_thread() == 3
+    assert len(_crew_threads() - others) == 3
+
+
+def test_a_crew_leaves_when_it_is_forgotten(three_cores: None) -> None:
+    crew, others = Crew(), _crew_threads()
+    crew.do([lambda: None] * 2)
+    threads = _crew_threads() - others
+    assert len(threads) == 3
+
+    del crew
+    gc.collect()
+
+    for thread in threads:
+        thread.join(30.0)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_what_stops_one_piece_is_raised_when_all_have_ended(three_cores: None) -> None:
+    ended = []
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        Crew().do([fail, *[lambda: ended.append(True)] * 5])
+
+    assert ended == [True] * 5
+
+
+def test_one_core_needs_no_crew() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        names = Crew().do([lambda: threading.current_thread().name] * 2)
+    finally:
+        torch.set_num_threads(before)
+
+    assert names == [threading.current_thread().name] * 2
+
+
+def _crew_threads() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if "crew" in each.name}
+
+
+def _cores_of_a_new_thread() -> int:
+    found = []
+    thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    thread.start()
+    thread.join(30.0)
+    return found[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from maquette.core.beside import Crew
 from maquette.core.decoder.pieces import LARGEST, SMALLEST, even_sizes, in_pieces
 
 
@@ -43,7 +44,7 @@ def test_half_precision_on_a_cpu_sees_few_sizes():
     assert seen <= {1 << power for power in range(SMALLEST.bit_length() - 1, LARGEST.bit_length())}
 
 
-def test_full_precision_is_only_cut_where_asked():
+def test_full_precision_is_cut_where_asked_and_to_fit_a_cache():
     seen = []
 
     def evaluate(piece):
@@ -51,6 +52,46 @@ def test_full_precision_is_only_cut_where_asked():
         return piece
 
     in_pieces(evaluate, torch.zeros(2500, 3), torch.float32, 1000)
-    in_pieces(evaluate, torch.zeros(2500, 3), torch.float32, None)
+    in_pieces(evaluate, torch.zeros(LARGEST // 2 + 1, 3), torch.float32, None)
 
-    assert seen == [1000, 1000, 500, 2500]
+    assert seen == [1000, 1000, 500, LARGEST // 2, 1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("num_threads", [1, 2, 3])
+def test_several_threads_find_the_same_in_the_same_pieces(num_threads, dtype):
+    points = torch.rand(20_011, 3, generator=torch.Generator().manual_seed(1))
+    seen: list[int] = []
+
+    def evaluate(piece):
+        seen.append(len(piece))
+        return piece.square().sum(1, keepdim=True)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        with torch.no_grad():
+            alone = in_pieces(evaluate, points, dtype, None)
+            sizes, seen = sorted(seen), []
+            together = in_pieces(evaluate, points, dtype, None, Crew())
+    finally:
+        torch.set_num_threads(before)
+
+    assert sorted(seen) == sizes
+    assert torch.equal(together, alone)
+
+
+def test_a_limit_is_for_all_threads_together():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with torch.no_grad():
+            seen = in_pieces(_sizes_of, torch.zeros(5000, 3), torch.float32, 1000, Crew())
+    finally:
+        torch.set_num_threads(before)
+
+    assert seen[:, 0].tolist() == [500.0] * 5000
+
+
+def _sizes_of(piece):
+    return torch.full((len(piece), 1), float(len(piece)))
