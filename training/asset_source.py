@@ -32,6 +32,8 @@ _NEAR_SPREADS = (0.01, 0.05)
 class AssetSource:
     """Assets of a data set; satisfies `Stage1Source`."""
 
+    half_extent = 1.0
+
     def __init__(
         self, folder: Path, encoder: EncoderConfig | EncoderSpec, config: SourceConfig
     ) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A prior of the published architecture in the published layouts, for other programs.
+"""Networks of the published architecture in the published layouts, for other programs and ours.
 
-    openai      text_cond.pt or image_cond.pt, fp32, as OpenAI's code loads it
-    diffusers   config.json and diffusion_pytorch_model.safetensors, half precision
+    openai      text_cond.pt or image_cond.pt, and transmitter.pt, fp32, as OpenAI's code loads them
+    diffusers   a prior's config.json and diffusion_pytorch_model.safetensors, half precision
 
-Each is the way back of what `core/checkpoint/prior_keys.py` reads.
+Each is the way back of what `core/checkpoint` reads.
 """
 
 from __future__ import annotations
@@ -16,24 +16,28 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..core.checkpoint.decoder_keys import decoder_key_map
+from ..core.checkpoint.encoder_keys import encoder_key_map
 from ..core.checkpoint.hub_config import hub_config
-from ..core.checkpoint.key_maps import AsIs, InterleavedHeads, Layout, LeadingOne, StackedRows
 from ..core.checkpoint.prior_keys import prior_key_map
+from ..core.decoder.stf import Decoder
+from ..core.encoder.perceiver import AssetEncoder
+from ..core.pack import PUBLISHED_ENCODER
 from ..core.prior.transformer import LatentPrior
+from .export_layout import take_apart
+from .saving import save_whole
 from .values import ConfigError
 
-# A name that only one layout has, by which the map is chosen.
+# Names that only one layout has, by which the map is chosen.
 _OPENAI, _DIFFUSERS = ("wrapped.pos_emb",), ("proj_to_clip_embeddings.weight",)
+_TRANSMITTER = ("renderer.nerstf.mlp.0.bias", "encoder.output_tokens")
 
 
 def save_openai(prior: LatentPrior, folder: Path) -> Path:
     """Write `text_cond.pt` or `image_cond.pt` and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     name = "image_cond.pt" if prior.spec.normalizes_condition else "text_cond.pt"
-    part = folder / f"{name}.part"
-    torch.save({key: each.float() for key, each in _tensors(prior, _OPENAI).items()}, part)
-    part.replace(folder / name)
-    return folder / name
+    return _save(_tensors(prior, _OPENAI), folder / name)
 
 
 def save_diffusers(prior: LatentPrior, folder: Path) -> Path:
@@ -50,30 +54,24 @@ def save_diffusers(prior: LatentPrior, folder: Path) -> Path:
     return path
 
 
+def save_transmitter(encoder: AssetEncoder, decoder: Decoder, folder: Path) -> Path:
+    """Write `transmitter.pt`, the encoder and the decoder of stage 1, and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = take_apart(decoder, decoder_key_map(decoder.spec, _TRANSMITTER))
+    tensors |= take_apart(encoder, encoder_key_map(encoder.spec, _TRANSMITTER))
+    # OpenAI's modules have these: what every latent overwrites, and what is behind all shapes.
+    for number, shape in enumerate(decoder.spec.generated_shapes()):
+        tensors[f"renderer.nerstf.mlp.{number}.weight"] = torch.zeros(shape)
+    tensors["renderer.void.background"] = torch.zeros(3)
+    return _save(tensors, folder / PUBLISHED_ENCODER)
+
+
+def _save(tensors: dict[str, Tensor], path: Path) -> Path:
+    save_whole({name: each.float() for name, each in tensors.items()}, path)
+    return path
+
+
 def _tensors(prior: LatentPrior, layout: tuple[str, ...]) -> dict[str, Tensor]:
     if prior.basis is not None:
         raise ConfigError("only priors of the published architecture have a published layout")
-    key_map = prior_key_map(prior.spec, layout)
-    state = prior.state_dict()
-    found = {}
-    for name, entry in key_map.entries_for(state.keys()).items():
-        parts = _take_apart(state[name].detach().cpu(), entry.layout, len(entry.sources))
-        for source, part in zip(entry.sources, parts, strict=True):
-            # A storage of its own, or parts of one tensor would be saved as the whole of it.
-            found[source] = part.clone(memory_format=torch.contiguous_format)
-    return found
-
-
-def _take_apart(tensor: Tensor, layout: Layout, num_sources: int) -> tuple[Tensor, ...]:
-    """Return the sources of a tensor; the way back of `Layout.assemble`."""
-    match layout:
-        case AsIs():
-            return (tensor,)
-        case LeadingOne():
-            return (tensor[None],)
-        case StackedRows():
-            return tensor.chunk(num_sources)
-        case InterleavedHeads():
-            rows = tensor.view(3, layout.num_heads, -1, *tensor.shape[1:])
-            return (rows.transpose(0, 1).flatten(0, 2),)
-    raise TypeError(f"no way back of {layout}")
+    return take_apart(prior, prior_key_map(prior.spec, layout))

@@ -19,7 +19,7 @@ from ..core.specs import EncoderSpec
 from .config import EncoderConfig
 from .dataset import Queries
 from .mesh_pictures import lit, srgb_to_linear
-from .shapes.builder import Shape
+from .shapes.builder import HALF_EXTENT, Shape
 from .shapes.field import ShapeBatch
 from .shapes.generate import shape_at
 from .shapes.sampling import sample_surface
@@ -37,6 +37,8 @@ _SIZE = 256
 
 class ShapeSource:
     """Shapes of an endless data set; satisfies `Stage1Source`."""
+
+    half_extent = HALF_EXTENT
 
     def __init__(
         self, seed: int, encoder: EncoderConfig | EncoderSpec, config: SourceConfig

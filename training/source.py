@@ -83,6 +83,9 @@ class StfTargets(NamedTuple):
 class Stage1Source(Protocol):
     """Assets by number."""
 
+    half_extent: float
+    """Half of an asset's longest side in the box from -1 to 1."""
+
     def __len__(self) -> int:
         """How many there are."""
         ...

@@ -24,11 +24,12 @@ from .stage1_measure import held_out_quality
 from .stage1_model import ViewsAutoEncoder
 from .stage1_probe import stage1_probe
 from .stage1_views import train_stage1
+from .views_latents import save_views_latents
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_FILE = Path(__file__).parent / "configs" / "assets_laptop.toml"
-MODEL_FILE, LATENTS_FILE = "stage1_views.pt", "latents.pt"
+MODEL_FILE = "stage1_views.pt"
 _MEASURED_ASSETS = 16
 
 
@@ -64,8 +65,7 @@ def run_stage1_views(arguments: argparse.Namespace) -> None:
     if rank() == 0:
         save_whole(model.state_dict(), arguments.run / MODEL_FILE)
         latents = encode_assets(model, source, config.seed)
-        # As `stage2` reads them where its prior has no basis.
-        save_whole({"latents": latents}, arguments.run / LATENTS_FILE)
+        save_views_latents(latents, source.half_extent, arguments.run)
 
 
 def open_source(config: Stage1Config, folder: Path | None) -> Stage1Source:

@@ -48,6 +48,7 @@ from .stage1 import (
 from .stage2 import DecodedTruth, PriorData, train_prior
 from .text import draw_captions, encode_captions, known_words, train_word_encoder, word_roles
 from .values import ConfigError
+from .views_latents import load_views_latents
 from .warm_start import WarmStart
 
 Stage = Callable[[TrainingConfig, argparse.Namespace], None]
@@ -113,14 +114,25 @@ def stage1(config: TrainingConfig, arguments: argparse.Namespace) -> None:
 def latents(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     """encode every shape, and fit the basis of latents"""
     data = ShapeDataset(_shards(arguments))
-    model = load_autoencoder(config, arguments)
-    encoded = encode_all(config, data, model.to(arguments.device))
+    known = load_views_latents(arguments.run)
+    if known is None:
+        model = load_autoencoder(config, arguments)
+        encoded = encode_all(config, data, model.to(arguments.device))
+    else:
+        encoded = known["latents"].flatten(1)
+        _require_as_many(data, encoded)
     basis = fit_basis(config, encoded, data.num_training)
     coefficients = torch.cat([basis.project(part) for part in torch.split(encoded, 1024)])
-    save_whole(
-        {"basis": basis.state_dict(), "coefficients": coefficients},
-        arguments.run / "latents.pt",
-    )
+    found = {"basis": basis.state_dict(), "coefficients": coefficients}
+    save_whole(found | dict(known or {}), arguments.run / "latents.pt")
+
+
+def _require_as_many(data: ShapeDataset, latents: Tensor) -> None:
+    if len(data) != len(latents):
+        raise ConfigError(
+            f"the shards hold {len(data)} shapes, and `stage1-views` has encoded {len(latents)}:"
+            " train it on as many, by num_shapes in its [source] and the same seed"
+        )
 
 
 def fit(config: TrainingConfig, arguments: argparse.Namespace) -> None:
@@ -196,7 +208,7 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     if not PRIORS[config.architecture].basis_size:
         _export_published(config, arguments)
         return
-    reads, said = _reads(arguments.run)
+    reads, said = reads_of(arguments.run)
     module = Decoder(DECODERS[config.architecture])
     Run("decoder", module, config.decoder, arguments.run)
     prior = LatentPrior(PRIORS[config.architecture])
@@ -225,7 +237,7 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     export_encoder(Path("evaluation/models"), config.encoder, encoder, settings, arguments.pack)
 
 
-def _reads(folder: Path) -> tuple[WordEncoder | ClipReader, dict[str, str]]:
+def reads_of(folder: Path) -> tuple[WordEncoder | ClipReader, dict[str, str]]:
     """Return what makes the conditions of a run, and its words with their roles."""
     if (found := load_clip_of(folder)) is not None:
         return found
