@@ -98,12 +98,7 @@ def _prior_data(pack: TunablePack, assets: Assets, config: FinetuneConfig) -> Pr
 def _prepare(pack: TunablePack, data: Path, folder: Path, config: FinetuneConfig) -> Assets:
     """Return the assets, from what an earlier start left if nothing has changed since."""
     path = folder / PREPARED_FILE
-    try:
-        library = AssetLibrary(data)
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(
-            f"{data} is no data set ({error}): make one with `maquette dataset build`"
-        ) from error
+    library = open_assets(data)
     name = _name(pack, data, config)
     if rank() == 0 and _read(path, name) is None:
         prepared, shapes = pack.prepare(library)
@@ -114,6 +109,20 @@ def _prepare(pack: TunablePack, data: Path, folder: Path, config: FinetuneConfig
     if found is None:
         raise ConfigError(f"{folder} must be a folder that all machines share")
     return found
+
+
+def open_assets(data: Path) -> AssetLibrary:
+    """Return what `maquette dataset build` was given as output.
+
+    Raises:
+        ConfigError: it is no data set.
+    """
+    try:
+        return AssetLibrary(data)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"{data} is no data set ({error}): make one with `maquette dataset build`"
+        ) from error
 
 
 def _name(pack: TunablePack, data: Path, config: FinetuneConfig) -> str:

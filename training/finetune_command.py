@@ -50,7 +50,7 @@ def run_finetune(arguments: argparse.Namespace) -> None:
     name = PackName(arguments.id, arguments.title or arguments.id.replace("-", " ").title())
     if arguments.adapter and config.lora is None:
         raise ConfigError("--adapter needs additions: give --lora a rank above 0")
-    pack = TunablePack(_find_pack(arguments.pack), config, arguments.device)
+    pack = TunablePack(find_pack(arguments.pack), config, arguments.device)
     need = describe(measure(lambda: finetune_probe(pack, config)), "finetune")
     sys.stdout.write(need if rank() == 0 else "")
     if arguments.print_memory:
@@ -93,7 +93,12 @@ def _config(arguments: argparse.Namespace) -> FinetuneConfig:
     )
 
 
-def _find_pack(pack: str) -> Path:
+def find_pack(pack: str) -> Path:
+    """Return the folder of a pack, which is given by that or by its name.
+
+    Raises:
+        ConfigError: there is none.
+    """
     places = (Path(pack), default_packs_root() / pack, bundled_packs_root() / pack)
     for folder in places:
         if folder.is_dir():

@@ -27,7 +27,7 @@ from ..core.specs import DECODERS, PRIORS, WordEncoderSpec
 from .clip_stage import load_clip_of, run_clip, words
 from .conditions import CachedConditions, load_conditions
 from .config import DataConfig, PackConfig, TrainingConfig
-from .dataset import ShapeDataset
+from .dataset import NUM_VALIDATION, ShapeDataset
 from .encoder import cloud_encoder_spec
 from .export import NUM_READ_POINTS, export_encoder, export_pack
 from .export_published import save_diffusers, save_openai
@@ -173,7 +173,8 @@ def stage2(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     if config.prior_loss.decoded_weight:
         seen = start_decoder(config, arguments)
         truth = DecodedTruth(ShapeDataset(_shards(arguments)), seen)
-    data = PriorData(coefficients, basis, conditions, truth)
+    num_validation = min(NUM_VALIDATION, len(coefficients) // 10)
+    data = PriorData(coefficients, basis, conditions, truth, num_validation)
     samples = _samples(config, arguments, conditions, data)
     train_prior(config, data, arguments.run, _warm_start(arguments), arguments.device, samples)
 
@@ -187,7 +188,7 @@ def _samples(
     """Return what TensorBoard shows: shapes that are not trained on, by caption and by picture."""
     if not config.stage2.pictures_every or rank() != 0:
         return None
-    chosen = torch.arange(data.num_training, data.num_training + _NUM_PICTURES)
+    chosen = torch.arange(data.num_training, len(data.latents))[:_NUM_PICTURES]
     tokens = conditions.first(chosen)
     if config.prior_loss.picture_share:
         tokens = torch.cat([tokens, conditions.first(chosen, "pictures")])

@@ -118,10 +118,19 @@ class TunablePack:
         """
         shapes = load_shapes(library, self.half_extent)
         latents = self._fit(shapes) if self.is_native else self._encode(library)
+        return PreparedAssets(latents, *self.conditions(library)), shapes
+
+    def conditions(self, library: AssetLibrary) -> tuple[Tensor | None, Tensor | None]:
+        """Return tokens of captions and of views, each [N, count, T, E], of what is the source.
+
+        Raises:
+            ConfigError: no caption of an asset can be read by the pack.
+            GenerationError: the pack lacks the model for the source.
+        """
         source = self._config.source
         captions = None if source == "image" else self._captions(library)
         pictures = None if source == "text" else self._pictures(library)
-        return PreparedAssets(latents, captions, pictures), shapes
+        return captions, pictures
 
     def _fit(self, shapes: AssetShapes) -> Tensor:
         basis, config = self.prior.basis, self._config

@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from maquette.core.config import GenerationRequest
 from maquette.core.native_pack import NativePack
 from maquette.core.pack import read_manifest
 from maquette.datasets.layout import FORMAT, to_json, to_npy, write_json, write_tar
 from maquette.tests.unit.tiny_native_pack import write_tiny_pack
 from maquette.training import finetune as command
 from maquette.training.assets import AssetLibrary
+from maquette.training.conditions import load_conditions
+from maquette.training.conditions_command import run_conditions
 from maquette.training.finetune import finetune
 from maquette.training.finetune_config import DEFAULT_FILE, FinetuneConfig, load_finetune_config
 from maquette.training.finetune_export import PackName, export_adapter, export_merged
@@ -194,3 +198,43 @@ def test_a_folder_without_assets_is_named(config: FinetuneConfig, tmp_path: Path
 def test_names_that_no_pack_can_have_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="--id"):
         PackName(name, "Title")
+
+
+def test_conditions_of_assets_are_what_the_pack_says_of_their_captions(
+    tmp_path: Path, data: Path
+) -> None:
+    write_tiny_pack(tmp_path / "tiny")
+    arguments = Namespace(
+        pack=str(tmp_path / "tiny"),
+        data=data,
+        run=tmp_path / "run",
+        source="text",
+        device=CPU,
+        print_memory=False,
+    )
+
+    run_conditions(arguments)
+
+    pack = NativePack(tmp_path / "tiny", CPU, torch.float32)
+    asked = (("red mushroom", "a red mushroom"), ("red chair", "a red chair"))
+    found = load_conditions(tmp_path / "run" / "conditions.pt", 0.0)
+    assert found.captions.shape[:2] == (NUM_ASSETS, 2) and found.pictures is None
+    for tokens, prompts in zip(found.captions, asked, strict=False):
+        for token, prompt in zip(tokens, prompts, strict=True):
+            expected = pack.condition(GenerationRequest(prompt=prompt)).tokens[0]
+            assert torch.equal(token, expected.half())
+
+
+def test_conditions_of_nothing_are_refused(tmp_path: Path) -> None:
+    write_tiny_pack(tmp_path / "tiny")
+    arguments = Namespace(
+        pack=str(tmp_path / "tiny"),
+        data=tmp_path / "nothing",
+        run=tmp_path / "run",
+        source="text",
+        device=CPU,
+        print_memory=False,
+    )
+
+    with pytest.raises(ConfigError, match="is no data set"):
+        run_conditions(arguments)
