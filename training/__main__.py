@@ -4,7 +4,7 @@
 python -m maquette.training STAGE --config FILE --run DIR
 
 Each stage resumes where it was stopped. Stages that optimise may be started by torchrun on several
-processes, on one machine or several.
+processes, on one machine or several. `all` runs every stage of a recipe.
 """
 
 from __future__ import annotations
@@ -22,13 +22,24 @@ import torch
 import torch.distributed as dist
 
 from ..core.errors import GenerationError
+from .conditions_command import add_conditions, run_conditions
 from .config import load_config
+from .export_views import add_export_views, run_export_views
 from .finetune_command import add_finetune, run_finetune
 from .memory import describe, estimate
 from .processes import start_processes
+from .recipe_run import add_all, run_all
 from .stage1_command import add_stage1_views, run_stage1_views
 from .stages import STAGES
 from .values import ConfigError
+
+_COMMANDS = {
+    "conditions": run_conditions,
+    "export-views": run_export_views,
+    "finetune": run_finetune,
+    "stage1-views": run_stage1_views,
+}
+"""Those with settings of their own kind."""
 
 
 def main() -> None:
@@ -46,12 +57,12 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    arguments.device = start_processes(arguments.device)
-    if arguments.stage == "finetune":
-        run_finetune(arguments)
+    if arguments.stage == "all":
+        run_all(arguments)
         return
-    if arguments.stage == "stage1-views":
-        run_stage1_views(arguments)
+    arguments.device = start_processes(arguments.device)
+    if arguments.stage in _COMMANDS:
+        _COMMANDS[arguments.stage](arguments)
         return
     config = load_config(arguments.config)
     needed = estimate(arguments.stage, config)
@@ -70,6 +81,8 @@ def _parse() -> argparse.Namespace:
         _add_arguments(stages.add_parser(name, help=stage.__doc__))
     add_finetune(stages.add_parser("finetune", help="teach a pack from one's own assets"))
     add_stage1_views(stages.add_parser("stage1-views", help="train encoder and decoder on views"))
+    add_export_views(stages.add_parser("export-views", help="write what stage1-views has learnt"))
+    add_conditions(stages.add_parser("conditions", help="encode captions or views of own assets"))
     for each in stages.choices.values():
         each.add_argument("--run", type=Path, required=True, help="folder of this run")
         each.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -77,6 +90,7 @@ def _parse() -> argparse.Namespace:
         each.add_argument(
             "--print-memory", action="store_true", help="say what the stage needs, and stop"
         )
+    add_all(stages.add_parser("all", help="every stage of a recipe, each a process of its own"))
     return parser.parse_args()
 
 
