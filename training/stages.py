@@ -92,6 +92,8 @@ def text(config: TrainingConfig, arguments: argparse.Namespace) -> None:
         data.attributes, known_words(), _CAPTIONS_PER_SHAPE, _MAX_WORDS, config.seed
     )
     encoder = train_word_encoder(config, data, captions, arguments.run)
+    if rank() != 0:
+        return
     conditions = encode_captions(encoder, captions)
     save_whole(
         {"conditions": conditions, "spec": asdict(encoder.spec), "state": encoder.state_dict()},
@@ -206,7 +208,9 @@ def blend(config: TrainingConfig, arguments: argparse.Namespace) -> None:
 
 def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     """write the pack in half precision, with hashes; a published prior in its two layouts"""
-    if not PRIORS[config.architecture].basis_size:
+    is_native = bool(PRIORS[config.architecture].basis_size)
+    _require_trained(arguments.run, ("stage2", "decoder") if is_native else ("stage2",))
+    if not is_native:
         _export_published(config, arguments)
         return
     reads, said = reads_of(arguments.run)
@@ -236,6 +240,12 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     shipped = encoder if arguments.with_encoder else None
     export_pack(arguments.pack, manifest, prior, module, reads, shipped)
     export_encoder(Path("evaluation/models"), config.encoder, encoder, settings, arguments.pack)
+
+
+def _require_trained(folder: Path, stages: tuple[str, ...]) -> None:
+    for stage in stages:
+        if not (folder / f"{stage}.pt").exists():
+            raise ConfigError(f"{folder / stage}.pt is missing: run `{stage}` first")
 
 
 def reads_of(folder: Path) -> tuple[WordEncoder | ClipReader, dict[str, str]]:

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from maquette.core.checkpoint.pack_layout import PublishedSpecs
 from maquette.core.conditioning.word_encoder import WordEncoder
 from maquette.core.config import GenerationRequest
+from maquette.core.encode import load_encoder
 from maquette.core.native_pack import NativePack
 from maquette.core.pack import read_manifest
+from maquette.core.published_pack import PublishedPack
 from maquette.core.specs import PRIORS
 from maquette.tests.unit.test_training_stage1 import CONFIG, VIEWS_ENCODER
 from maquette.training import export_views, stages
@@ -234,3 +237,35 @@ def test_what_is_missing_is_named(
     (run / MODEL_FILE).unlink()
     with pytest.raises(ConfigError, match="run `stage1-views` first"):
         _export(monkeypatch, config, run, pack)
+
+
+def test_the_published_sizes_become_a_transmitter(
+    config: TrainingConfig, run: Path, packs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small sizes stand in for the published ones, whose name alone decides."""
+    small = replace(CONFIG, points_encoder=None, views_encoder=VIEWS_ENCODER)
+    torch.manual_seed(4)
+    model = ViewsAutoEncoder(small).eval()
+    torch.save(model.state_dict(), run / MODEL_FILE)
+
+    _export(monkeypatch, config, run, packs / "mine", replace(small, architecture="shap-e"))
+
+    specs = PublishedSpecs(encoder=VIEWS_ENCODER, decoder=small.decoder)
+    encoder = load_encoder(packs / "mine", published=specs)
+    decoder = PublishedPack(packs / "mine", CPU, torch.float32, specs).decoder
+    for found, expected in ((encoder, model.encoder), (decoder.mlp, model.decoder.mlp)):
+        for name, tensor in expected.state_dict().items():
+            assert torch.equal(found.state_dict()[name], tensor), name
+    latent = torch.rand(1, 32, 8)
+    for found, expected in zip(decoder.weights(latent), model.decoder.weights(latent), strict=True):
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("architecture", ["starter", "shap-e-text"])
+def test_nothing_untrained_is_exported(
+    config: TrainingConfig, run: Path, architecture: str
+) -> None:
+    arguments = Namespace(run=run)
+
+    with pytest.raises(ConfigError, match=r"stage2\.pt is missing: run `stage2` first"):
+        stages.export(replace(config, architecture=architecture), arguments)
