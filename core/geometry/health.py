@@ -91,7 +91,7 @@ def inspect_mesh(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> Mes
     edges, num_faces = np.unique(low * count + high, return_counts=True)
     directed = np.unique(start * count + end)
     used = np.unique(faces)
-    parts, _ = connected_components(count, np.stack([start, end], axis=1))
+    parts, _ = connected_components(count, np.stack(np.divmod(edges, count), axis=1))
     on_border = np.zeros(count, dtype=bool)
     on_border[np.concatenate(np.divmod(edges[num_faces == 1], count))] = True
     chords = on_border[edges // count] & on_border[edges % count] & (num_faces > 1)
