@@ -19,13 +19,15 @@ from .geometry.surface import Field, Report, StageTimer, Surface, SurfaceMaker
 from .geometry.symmetry import mirror_normals
 from .interrupt import Check
 from .mesh import HullData, MeshData, TextureData
-from .texture.bake import MapSources, bake_texture
+from .texture.bake import bake_texture
 from .texture.band import SurfaceBand, sample_band
 from .texture.color import srgb_to_linear
+from .texture.maps import Canvas, MapSources, lay_out
 from .texture.shading import corner_normals
 from .texture.unwrap import Unwrapping, unwrap
+from .thumbnail import View, draw, look_at
 
-_COLOR_CHUNK = 8192
+_COLOR_CHUNK = 1 << 15
 
 _FAR_FROM_FINE = 5.0
 """Times fewer triangles from which on texels look for the surface of the field: before, the
@@ -44,6 +46,8 @@ class FinishedMesh:
     collision: HullData | None
     notes: tuple[str, ...]
     """Sentences for the user."""
+    thumbnail: NDArray[np.uint8] | None
+    """From `thumbnail.render_thumbnail`, if it was asked for."""
 
 
 def mesh_from_field(
@@ -55,6 +59,7 @@ def mesh_from_field(
     stage: StageTimer,
     check: Check,
     report: Report,
+    has_thumbnail: bool = False,
 ) -> FinishedMesh:
     """Return the mesh of a field, what belongs to it, and notes for the user.
 
@@ -67,6 +72,7 @@ def mesh_from_field(
         stage: times a stage of that name.
         check: cancellation hook.
         report: progress hook.
+        has_thumbnail: whether to draw the mesh too, beside everything else.
 
     Raises:
         EmptySurfaceError: the field has no surface.
@@ -84,10 +90,12 @@ def mesh_from_field(
         notes=[],
     )
     finisher = _Finisher(maker.make(field), request, device, stage, check, report)
-    mesh = finisher.mesh()
+    mesh, thumbnail = finisher.mesh(has_thumbnail)
     lods = finisher.lods(maker.notes)
     collision = finisher.collision()
-    return FinishedMesh(mesh=mesh, lods=lods, collision=collision, notes=tuple(maker.notes))
+    return FinishedMesh(
+        mesh=mesh, lods=lods, collision=collision, notes=tuple(maker.notes), thumbnail=thumbnail
+    )
 
 
 class _Finisher:
@@ -106,28 +114,42 @@ class _Finisher:
         self._device, self._stage, self._check, self._report = device, stage, check, report
         self._texture: TextureData | None = None
         self._islands: Unwrapping | None = None
+        self._canvas: Canvas | None = None
         self._placed, self._placement = place(surface.vertices, request.target_size)
 
-    def mesh(self) -> MeshData:
-        """Return the mesh with its colours and its texture."""
+    def mesh(self, has_thumbnail: bool) -> tuple[MeshData, NDArray[np.uint8] | None]:
+        """Return the mesh with its colours and its texture, and its picture if that is wanted."""
         self._check()
-        surface = self._surface
-        with beside(self._look_at_field) as seen:
-            if self._request.texture_size:
-                self._unwrap()
-            with self._stage("colours"):
-                normals, colors, band = seen()
-        if self._request.texture_size:
-            self._paint(normals, band)
-        return MeshData(
+        faces = self._surface.faces
+
+        def look() -> View | None:
+            return look_at(self._placed, faces) if has_thumbnail else None
+
+        def picture() -> NDArray[np.uint8] | None:
+            view = looked()
+            return draw(view, faces, normals, colors) if view else None
+
+        with beside(look) as looked:
+            with beside(self._look_at_field) as seen:
+                if self._request.texture_size:
+                    self._unwrap()
+                with self._stage("colours"):
+                    normals, colors, band = seen()
+            with beside(picture) as drawn:
+                if self._request.texture_size:
+                    self._paint(normals, band)
+                with self._stage("thumbnail"):
+                    thumbnail = drawn()
+        mesh = MeshData(
             vertices=self._placed,
-            faces=surface.faces,
+            faces=faces,
             normals=normals,
             vertex_colors=colors,
             texture=self._texture,
             shading=self._asked.shading,
             has_field_normals=self._has_field_normals,
         )
+        return mesh, thumbnail
 
     def _look_at_field(
         self,
@@ -177,6 +199,15 @@ class _Finisher:
         with self._stage("unwrap"):
             self._report("Unwrapping", 0.5)
             self._islands = unwrap(surface.vertices, surface.faces, size, check=self._check)
+        with self._stage("texture"):
+            self._canvas = lay_out(
+                surface.vertices,
+                surface.faces,
+                self._islands,
+                size,
+                has_maps=self._has_maps,
+                check=self._check,
+            )
 
     def _paint(self, normals: NDArray[np.float32], band: SurfaceBand | None) -> None:
         """Bake the texture of the mesh, which is unwrapped."""
@@ -193,6 +224,7 @@ class _Finisher:
                 device=self._device,
                 project=band.project if band else None,
                 maps=self._maps(normals, band),
+                canvas=self._canvas,
                 check=self._check,
                 on_progress=lambda share: self._report(
                     "Painting the texture", 0.6 + length * share
@@ -214,8 +246,12 @@ class _Finisher:
             check=self._check,
         )
 
+    @property
+    def _has_maps(self) -> bool:
+        return self._asked.normal_map or self._asked.occlusion_map
+
     def _maps(self, normals: NDArray[np.float32], band: SurfaceBand | None) -> MapSources | None:
-        if not (self._asked.normal_map or self._asked.occlusion_map):
+        if not self._has_maps:
             return None
         own = normals if self._has_field_normals else None
         surface = self._surface
@@ -223,7 +259,7 @@ class _Finisher:
             corner_normals=corner_normals(
                 surface.vertices, surface.faces, self._asked.shading, own
             ),
-            field_normals=band.normals if band and self._asked.normal_map else None,
+            settle=band.settle if band and self._asked.normal_map else None,
             occlusion=self._asked.occlusion_map,
         )
 

@@ -20,8 +20,9 @@ from .geometry.simplify import simplify
 from .interrupt import Check, ignore
 from .mesh import MeshData, TextureData
 from .painted import PaintedMesh, Remeshed, RemeshRequest
-from .texture.bake import MapSources, bake_texture
+from .texture.bake import bake_texture
 from .texture.color import srgb_to_linear
+from .texture.maps import MapSources
 from .texture.raster import rasterize
 from .texture.shading import corner_normals
 from .texture.textured import MeshField, RememberingField

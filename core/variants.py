@@ -31,7 +31,6 @@ from .naming import object_name
 from .preview import OnPreview, Pace, Previewer
 from .run_progress import Clock, Progress
 from .sampling import OnEstimates
-from .thumbnail import render_thumbnail
 
 RecordOf = Callable[[int], GenerationRecord]
 """From the number of a variant to its record."""
@@ -175,10 +174,9 @@ class Variants:
             report=lambda stage, fraction: self._report(
                 stage, index, sampled + (1 - _SAMPLING) * fraction
             ),
+            has_thumbnail=True,
         )
         self._check()
-        with clock.stage("thumbnail"):
-            thumbnail = render_thumbnail(made.mesh)
         return GenerationResult(
             name=self._name(record),
             mesh=made.mesh,
@@ -187,7 +185,7 @@ class Variants:
             record=record,
             stage_seconds=clock.seconds,
             warnings=(*tools.source.warnings, *tools.notes, *made.notes),
-            thumbnail=thumbnail,
+            thumbnail=made.thumbnail,
             latent=self._latent(index),
         )
 

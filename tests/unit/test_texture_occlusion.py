@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from maquette.core.errors import CancelledError
-from maquette.core.texture.bake import MapSources, bake_texture
+from maquette.core.texture.bake import bake_texture
+from maquette.core.texture.maps import MapSources
 from maquette.core.texture.occlusion import openness
 from maquette.core.texture.shading import corner_normals
 from maquette.core.texture.unwrap import unwrap

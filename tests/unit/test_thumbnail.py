@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from maquette.core.mesh import MeshData
-from maquette.core.thumbnail import render_thumbnail
+from maquette.core.thumbnail import look_at, render_thumbnail
 
 RED, GREEN, BLUE = (0.8, 0.0, 0.0), (0.0, 0.8, 0.0), (0.0, 0.0, 0.8)
 
@@ -141,6 +141,57 @@ def test_every_pixel_shows_what_a_ray_from_it_meets_first() -> None:
     off = np.abs(share - picture[:, :, 3] / 255)
     # A pixel exactly on an edge may fall on either side.
     assert np.count_nonzero(off > 0.01) <= 3
+
+
+@pytest.mark.parametrize("extent", [0.1, 1.0])  # smaller than a pixel, and several of them
+def test_the_nearest_face_is_found_as_by_looking_at_all_of_them(extent: float) -> None:
+    rng = np.random.default_rng(5)
+    middles = rng.normal(size=(1500, 1, 3))
+    corners = (middles + extent * rng.normal(size=(1500, 3, 3))).astype(np.float32)
+    size, fine = 20, 40
+
+    view = look_at(corners.reshape(-1, 3), np.arange(4500, dtype=np.int32).reshape(-1, 3), size)
+
+    depth = _depths(corners.astype(np.float64), fine)  # [pixels, faces]
+    nearest = np.where(np.isfinite(depth).any(axis=1), depth.argmax(axis=1), -1)
+    found = np.full(fine * fine, -1)
+    found[view.pixel] = view.face
+    # Where a pixel is on an edge, or two faces meet there, rounding decides.
+    assert np.count_nonzero(found != nearest) <= 4
+    assert np.count_nonzero(nearest >= 0) > 50
+    np.testing.assert_allclose(view.weights.sum(axis=1), 1.0, atol=1e-5)
+
+
+def _depths(corners, fine: int):
+    """Return the depth of each face at each pixel, -inf where it is not or looks away."""
+    azimuth, elevation = np.radians(32.0), np.radians(22.0)
+    right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+    towards = np.array(
+        [
+            np.sin(azimuth) * np.cos(elevation),
+            -np.cos(azimuth) * np.cos(elevation),
+            np.sin(elevation),
+        ]
+    )
+    seen = corners @ np.stack([right, np.cross(towards, right), towards], axis=1)
+    flat = seen[..., :2].reshape(-1, 2)
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    step = (high - low).max() / (fine * 0.92)
+    places = (np.arange(fine) - (fine - 1) / 2) * step
+    across, up = np.meshgrid(places + (low + high)[0] / 2, places + (low + high)[1] / 2)
+    points = np.stack([across.ravel(), up.ravel()], axis=1)[:, None]
+    a, b, c = seen.transpose(1, 0, 2)
+
+    def turn(first, second):
+        return first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
+
+    area = turn((b - a)[:, :2], (c - a)[:, :2])
+    away = points - a[:, :2]
+    second = turn(away, (c - a)[:, :2]) / area
+    third = turn((b - a)[:, :2], away) / area
+    height = a[:, 2] + second * (b - a)[:, 2] + third * (c - a)[:, 2]
+    covers = (area > 0) & (second >= 0) & (third >= 0) & (second + third <= 1)
+    return np.where(covers, height, -np.inf)
 
 
 def _meets_a_front(corners, origin, towards) -> bool:
