@@ -35,6 +35,19 @@ def _without_gradients(make: Callable[[], T]) -> T:
         return make()
 
 
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Let torch split no operation for as long as the block goes on, on this thread."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class Crew:
     """Threads that each do whole pieces of equal work; they end when it is forgotten.
 

@@ -67,6 +67,8 @@ class NativePack:
             check=check,
         )
         change_prior(self._prior, change, check)
+        if device.type == "cpu":
+            self._prior.lay_out_for_few_tokens()
         # The field decides where the surface lies, so it stays in full precision.
         self.decoder = load_module(
             lambda: Decoder(manifest.decoder),

@@ -10,11 +10,16 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .beside import on_one_core
 from .config import Likeness, SamplerConfig
 from .diffusion.denoiser import Denoiser, WatchedDenoiser, guided_denoiser
 from .diffusion.samplers import SAMPLERS, OnStep
 from .diffusion.schedule import exp_alphas_cumprod, sampling_sigmas
 from .specs import PriorSpec
+
+_SMALL = 4_000_000
+"""Rows of a product times the square of its width, below which a core alone is as quick as two
+that wait for each other: a pair of latents of the starter pack."""
 
 OnEstimate = Callable[[int, int, Tensor], None]
 """Called after each step with (steps done, steps in all, estimate of the clean latent [L, C])."""
@@ -154,7 +159,7 @@ def _first_level(sigmas: Tensor, strength: float) -> int:
 def _denoiser(prior: Prior, condition: Tensor, sampler: SamplerConfig) -> Denoiser:
     spec = prior.spec
     return guided_denoiser(
-        prior,
+        _on_cores_enough(prior),
         condition,
         torch.zeros_like(condition),
         sampler.guidance_scale,
@@ -165,3 +170,17 @@ def _denoiser(prior: Prior, condition: Tensor, sampler: SamplerConfig) -> Denois
         delta_reuse=sampler.delta_reuse,
         guidance_floor=sampler.guidance_floor,
     )
+
+
+def _on_cores_enough(prior: Prior) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Return a prior that keeps to one core of a CPU where all together would not be quicker."""
+    spec = prior.spec
+
+    def ask(x: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+        rows = len(x) * (condition.shape[1] + 1 + spec.num_latent_tokens)
+        if x.device.type != "cpu" or rows * spec.width**2 > _SMALL:
+            return prior(x, timestep, condition)
+        with on_one_core():
+            return prior(x, timestep, condition)
+
+    return ask

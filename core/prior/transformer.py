@@ -70,6 +70,15 @@ class LatentPrior(nn.Module):
             scaling.c_skip * noisy_coefficients + scaling.c_out * residual
         )
 
+    def lay_out_for_few_tokens(self) -> None:
+        """Keep matrices column by column in memory: the same numbers, and shapes.
+
+        Where tokens are few, a CPU spends up to a third of a product on turning its matrix round.
+        """
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                layer.weight.data = layer.weight.data.t().contiguous().t()
+
     def forward_with_variance(self, x: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
         """Return the clean latent and the variance logits side by side, [B, L, 2C]."""
         return self._run(x, timestep, condition, 2 * self.spec.channels)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from maquette.core.beside import Crew, beside
+from maquette.core.beside import Crew, beside, on_one_core
 
 pytestmark = pytest.mark.needs_torch
 
@@ -112,6 +112,14 @@ def test_one_core_needs_no_crew() -> None:
         torch.set_num_threads(before)
 
     assert names == [threading.current_thread().name] * 2
+
+
+def test_one_core_for_a_while_and_then_as_many_as_before(three_cores: None) -> None:
+    with pytest.raises(KeyError), on_one_core():
+        assert torch.get_num_threads() == 1
+        raise KeyError
+
+    assert torch.get_num_threads() == 3
 
 
 def _crew_threads() -> set[threading.Thread]:

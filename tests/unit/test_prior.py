@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 import torch
+from maquette.core.config import SamplerConfig
 from maquette.core.prior.basis import LatentBasis
 from maquette.core.prior.transformer import LatentPrior, timestep_embedding
+from maquette.core.sampling import sample_latents
 from maquette.core.specs import PRIORS
+from torch import Tensor
 
 SPEC = replace(
     PRIORS["starter"],
@@ -104,3 +108,48 @@ def test_timestep_embedding_is_cosines_then_sines() -> None:
 
     expected = torch.tensor([2.0, 0.02]).cos().tolist() + torch.tensor([2.0, 0.02]).sin().tolist()
     assert embedding[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@torch.no_grad()
+def test_matrices_kept_by_columns_give_the_same() -> None:
+    torch.manual_seed(1)
+    prior = LatentPrior(SPEC)
+    for parameter in prior.parameters():
+        parameter.uniform_(-0.3, 0.3)
+    assert prior.basis is not None
+    prior.basis.load_state_dict(_basis().state_dict())
+    asked = torch.randn(2, 6, 4), torch.tensor([100.0, 600.0]), torch.randn(2, 2, 8)
+    before = {name: value.clone() for name, value in prior.state_dict().items()}
+    expected = prior(*asked)
+
+    prior.lay_out_for_few_tokens()
+
+    assert all(torch.equal(before[name], value) for name, value in prior.state_dict().items())
+    assert prior.latent_in.weight.stride() == (1, len(prior.latent_in.weight))
+    torch.testing.assert_close(prior(*asked), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("count", "num_cores"), [(1, 1), (200, 3)])
+def test_few_latents_are_sampled_on_one_core_and_many_on_all(count: int, num_cores: int) -> None:
+    class Asked:
+        spec = replace(SPEC, width=256)
+        cores: ClassVar[list[int]] = []
+
+        def __call__(self, x: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+            self.cores.append(torch.get_num_threads())
+            return x
+
+    prior, sampler = Asked(), SamplerConfig(num_steps=2, guidance_scale=1.0)
+    prior.cores.clear()
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        sample_latents(
+            prior, torch.zeros(1, 2, 8), sampler, range(count), on_step=lambda done, total: None
+        )
+        after = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+    assert set(prior.cores) == {num_cores}
+    assert after == 3
