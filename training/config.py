@@ -111,6 +111,9 @@ class FitConfig:
     learning_rate: Positive
     color_weight: NotNegative
     rare_color_power: NotNegative
+    num_queries: Number = 0
+    """Points of known distance per step, besides. With any, the whole latent is moved and not its
+    coefficients, and a new basis is fitted to what comes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Latents fitted to the points that the encoder read, as a run's settings have it.
 
-The steps are core's, which takes them for every mesh that is encoded; here they are taken for a
-whole data set, in half precision.
+The steps in a basis are core's, which takes them for every mesh that is encoded; here they are
+taken for a whole data set, in half precision. Where distances are known, latents are fitted to them
+as well, as a decoder without an encoder learns them (Park et al., 2019, arXiv:1901.05103).
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,7 +17,9 @@ from ..core import fitting
 from ..core.decoder.stf import Decoder
 from ..core.prior.basis import LatentBasis
 from ..core.specs import FitSpec
-from .config import FitConfig
+from .config import FieldLossConfig, FitConfig
+from .dataset import Queries, ShapeDataset
+from .field_loss import field_loss
 from .shapes.colours import COLOURS
 
 
@@ -35,6 +40,54 @@ def fit_coefficients(
         return fitting.fit_coefficients(
             decoder, basis, coefficients, cloud, fit_spec(config), generator
         )
+
+
+def fit_latents(
+    decoder: Decoder,
+    latents: Tensor,
+    data: ShapeDataset,
+    indices: Tensor,
+    config: FitConfig,
+    loss: FieldLossConfig,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return latents [B, L, C] that decode to surface points and known distances more closely.
+
+    Args:
+        decoder: its parameters need no gradient.
+        latents: where to start.
+        data: shapes.
+        indices: which of them the latents are of, [B].
+        config: how far to go.
+        loss: of the field, but for what `config` says of colours.
+        generator: on the CPU; chooses the points of each step.
+    """
+    device = latents.device
+    loss = replace(loss, color_weight=config.color_weight, rare_color_power=config.rare_color_power)
+    fitted = latents.detach().float().clone().requires_grad_(True)
+    optimizer = torch.optim.Adam([fitted], betas=(0.8, 0.95))
+    for step in range(config.num_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * (1.05 - step / config.num_steps)
+        queries = _known_points(data, indices, config, generator).to(device)
+        with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
+            # Summed over the shapes, so that a shape moves alike in a batch of any size.
+            total = field_loss(decoder, fitted, queries, loss)["loss"] * len(indices)
+        (fitted.grad,) = torch.autograd.grad(total, fitted)
+        optimizer.step()
+    return fitted.detach()
+
+
+def _known_points(
+    data: ShapeDataset, indices: Tensor, config: FitConfig, generator: torch.Generator
+) -> Queries:
+    points, colors = data.cloud(indices, config.num_points, generator)
+    others = data.queries(indices, config.num_queries, generator)
+    return Queries(
+        torch.cat([points, others.points], dim=1),
+        torch.cat([torch.zeros_like(points[..., 0]), others.distance], dim=1),
+        torch.cat([colors, others.colors], dim=1),
+    )
 
 
 def fit_spec(config: FitConfig) -> FitSpec:

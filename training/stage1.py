@@ -17,9 +17,10 @@ from .config import TrainingConfig
 from .dataset import ShapeDataset
 from .encoder import PointEncoder
 from .field_loss import field_loss
-from .fitting import fit_coefficients
+from .fitting import fit_coefficients, fit_latents
 from .initialise import initialise_decoder
 from .loop import Run, rank, step_generator
+from .saving import save_whole
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +109,9 @@ def fit_all(
 ) -> Tensor:
     """Return the coefficients of every shape [N, K], fitted through the decoder where that is.
 
-    Works in chunks that are kept on disk, so that it can be stopped, and shared by several
-    processes (torchrun).
+    With known distances (`FitConfig.num_queries`) these are whole latents, [N, L * C] in half
+    precision. Works in chunks that are kept on disk, so that it can be stopped, and shared by
+    several processes (torchrun).
     """
     if config.fit is None:
         raise ValueError("the config has no section [fit]")
@@ -125,13 +127,17 @@ def fit_all(
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
         fitted = []
         for indices in torch.split(chunks[number], _FIT_BATCH):
+            start = coefficients[indices].to(device)
+            if config.fit.num_queries:
+                latent, loss = basis.reconstruct(start), config.field_loss
+                found = fit_latents(decoder, latent, data, indices, config.fit, loss, generator)
+                fitted.append(found.flatten(1).half().cpu())
+                continue
             points, colors = data.cloud(indices, _ENCODE_POINTS, generator)
-            start, cloud = coefficients[indices].to(device), (points.to(device), colors.to(device))
+            cloud = points.to(device), colors.to(device)
             found = fit_coefficients(decoder, basis, start, cloud, config.fit, generator)
             fitted.append(found.cpu())
-        part = path.with_suffix(".part")
-        torch.save(torch.cat(fitted), part)
-        part.replace(path)
+        save_whole(torch.cat(fitted), path)
         logger.info("fitted chunk %d of %d", number + 1, len(chunks))
     if dist.is_initialized():
         dist.barrier()

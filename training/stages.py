@@ -123,10 +123,15 @@ def latents(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     else:
         encoded = known["latents"].flatten(1)
         _require_as_many(data, encoded)
-    basis = fit_basis(config, encoded, data.num_training)
-    coefficients = torch.cat([basis.project(part) for part in torch.split(encoded, 1024)])
-    found = {"basis": basis.state_dict(), "coefficients": coefficients}
+    found = _in_basis(config, encoded, data.num_training)
     save_whole(found | dict(known or {}), arguments.run / "latents.pt")
+
+
+def _in_basis(config: TrainingConfig, latents: Tensor, num_training: int) -> dict[str, object]:
+    """Return a new basis of latents [N, L * C] as a state, and their coefficients in it."""
+    basis = fit_basis(config, latents, num_training)
+    coefficients = torch.cat([basis.project(part.float()) for part in torch.split(latents, 1024)])
+    return {"basis": basis.state_dict(), "coefficients": coefficients}
 
 
 def _require_as_many(data: ShapeDataset, latents: Tensor) -> None:
@@ -146,9 +151,12 @@ def fit(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     basis, coefficients = start.latents(PRIORS[config.architecture])
     decoder = start_decoder(config, arguments).to(arguments.device)
     fitted = fit_all(config, data, coefficients, basis, decoder, arguments.run / "fit")
-    basis, fitted = centre_basis(basis.cpu(), fitted, data.num_training)
     if rank() == 0:
-        saved = {"basis": basis.state_dict(), "coefficients": fitted}
+        if config.fit is not None and config.fit.num_queries:
+            saved = _in_basis(config, fitted, data.num_training)
+        else:
+            basis, fitted = centre_basis(basis.cpu(), fitted, data.num_training)
+            saved = {"basis": basis.state_dict(), "coefficients": fitted}
         save_whole(saved, arguments.run / "latents.pt")
 
 

@@ -15,6 +15,7 @@ from maquette.training import stage1
 from maquette.training.conditions import CachedConditions
 from maquette.training.config import TrainingConfig, load_config
 from maquette.training.dataset import NUM_VALIDATION, Queries
+from maquette.training.field_loss import field_loss
 from maquette.training.initialise import initialise_decoder
 from maquette.training.stage2 import DecodedTruth, PriorData, train_prior
 from torch import Tensor
@@ -122,3 +123,29 @@ def test_fitting_goes_on_with_the_chunks_that_are_missing(
     assert not torch.equal(whole, start)
     assert torch.equal(again, whole)
     assert (tmp_path / "fit" / "0002.pt").stat().st_mtime_ns == kept
+
+
+def test_fitting_to_known_distances_moves_whole_latents(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    assert config.fit is not None
+    free = replace(config.fit, num_steps=8, num_queries=24, num_points=24, learning_rate=0.1)
+    basis, decoder, start = _basis(), _decoder(), torch.zeros(NUM_SHAPES, SPEC.basis_size)
+
+    fitted = stage1.fit_all(
+        replace(config, fit=free),
+        Balls(),  # type: ignore[arg-type]
+        start,
+        basis,
+        decoder,
+        tmp_path / "fit",
+    )
+
+    asked = Balls().queries(torch.arange(NUM_SHAPES), 200, torch.Generator().manual_seed(77))
+    before, after = (
+        float(field_loss(decoder, latents.float(), asked, config.field_loss)["distance"])
+        for latents in (basis.reconstruct(start), fitted.view(NUM_SHAPES, *basis.latent_shape))
+    )
+    assert after < before
+    in_basis = basis.reconstruct(basis.project(fitted.view(NUM_SHAPES, *basis.latent_shape)))
+    assert float((fitted.float() - in_basis.flatten(1)).abs().mean()) > 0.01
