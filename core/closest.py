@@ -107,6 +107,11 @@ class NearestFaces:
             level += 1
         return Nearest(face, weights)
 
+    def on(self, faces: NDArray[np.int64], points: NDArray[np.float32]) -> Nearest:
+        """Return the nearest place on one face for each point, [P] and [P, 3]."""
+        _, first, second = _compare(points, self._triangles[faces])
+        return Nearest(faces, np.stack([1 - first - second, first, second], axis=1))
+
     def _grid(self, level: int, points: NDArray[np.float32]) -> _Grid:
         while len(self._grids) <= level:
             cell = self._cell * _COARSER ** len(self._grids)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from torch import Tensor
 from .asset import Asset, Surface, Views, boxed, require_readable
 from .assets_in.cameras import CameraPath, cameras_on
 from .assets_in.cloud import sample_cloud
+from .assets_in.known_distances import known_distances
 from .assets_in.views import render_views
 from .checkpoint.encoder_keys import encoder_key_map
 from .checkpoint.loader import load_module
@@ -31,7 +33,7 @@ from .encoder.cloud import CloudEncoder
 from .encoder.patches import ViewTensors
 from .encoder.perceiver import AssetEncoder
 from .errors import NonFiniteError, PackError
-from .fitting import fit_coefficients
+from .fitting import KnownPoints, fit_coefficients, fit_latents
 from .interrupt import Check, checked_blocks, ignore
 from .prior.basis import LatentBasis
 from .specs import CloudEncoderSpec, EncoderSpec, FitSpec
@@ -46,6 +48,8 @@ _MEASURED = 0.25
 """Share of the work that is over when the published encoder has something to read."""
 _PACE = 0.985
 """Share of what is left of the bar after each piece of the published encoder's work."""
+_READ = 0.6
+"""Share of the work that is over when the encoder of a native pack has answered."""
 
 
 def load_encoder(
@@ -178,7 +182,8 @@ def latent_by_points(
         encoder: of the pack.
         basis: of the pack's prior, which the latent is kept within; None without one.
         decoder: of the pack, which shows how well a latent fits.
-        fit: how far the encoder's answer is fitted; None leaves it as it is.
+        fit: how far the encoder's answer is fitted; None leaves it as it is. With queries, that
+            of a closed mesh is fitted to distances around it and leaves the basis.
         seed: of the points on the mesh, and of those looked at in each step of the fitting.
         report: progress hook.
         check: cancellation hook.
@@ -190,30 +195,57 @@ def latent_by_points(
     require_readable(mesh.surface, mesh.source)
     report("Measuring the mesh", 0.0)
     cloud = read_points(mesh.surface, encoder.spec, seed=seed, check=check)
+    known = None
+    if fit is not None and fit.num_queries:
+        report("Measuring the mesh", 0.1)
+        known = known_distances(_in_field(mesh.surface, encoder.spec), seed=seed, check=check)
     weight, field = encoder.out.weight, decoder.mlp.output.weight
     points, colors = (torch.from_numpy(each)[None].to(weight.device) for each in cloud)
     report("Reading the mesh", 0.5)
     with checked_blocks(encoder, check):
         latent = encoder(points, colors)
+    generator, advance = torch.Generator().manual_seed(seed), _advance(report, fit, check)
     if basis is not None:
         coefficients = basis.project(latent.to(basis.rows.device))
-        if fit is not None:
+        if fit is not None and known is None:
             basis = copy.deepcopy(basis).to(field.device)
-            report("Fitting the shape", 0.6)
+            surface = (points.to(field.device), colors.to(field.device))
+            coefficients = coefficients.to(field.device)
             coefficients = fit_coefficients(
-                decoder,
-                basis,
-                coefficients.to(field.device),
-                (points.to(field.device), colors.to(field.device)),
-                fit,
-                torch.Generator().manual_seed(seed),
-                check,
+                decoder, basis, coefficients, surface, fit, generator, advance
             )
         latent = basis.reconstruct(coefficients)
+    if fit is not None and known is not None:
+        shown, around = (
+            KnownPoints(*(torch.from_numpy(part)[None].to(field.device) for part in each))
+            for each in known
+        )
+        start = latent.to(field.device)
+        latent = fit_latents(decoder, start, shown, around, fit, generator, advance)
     if not latent.isfinite().all():
         raise NonFiniteError("the encoder")
     found: Tensor = latent[0].float().cpu()
     return found
+
+
+def _advance(report: OnFraction, fit: FitSpec | None, check: Check) -> Check:
+    """Return what is called before each step of the fitting."""
+    num_done = 0
+
+    def advance() -> None:
+        nonlocal num_done
+        check()
+        if fit is not None:
+            report("Fitting the shape", _READ + (1.0 - _READ) * num_done / fit.num_steps)
+        num_done += 1
+
+    return advance
+
+
+def _in_field(surface: Surface, spec: CloudEncoderSpec) -> Surface:
+    """Return a surface anywhere as the encoder's field shows it, in [-1, 1]^3."""
+    inside, _ = boxed(surface)
+    return replace(inside, vertices=inside.vertices * np.float32(spec.half_extent))
 
 
 def read_points(

@@ -232,7 +232,7 @@ class FitSpec:
 
     num_steps: int
     num_points: int
-    """Surface points per step, a random subset of those the encoder read."""
+    """Surface points per step, a random subset of those the encoder read; with queries, of more."""
     learning_rate: float
     color_weight: float
     """What the squared error of colors counts beside the error of the distance."""
@@ -240,6 +240,9 @@ class FitSpec:
     """A color error counts by the share of its color on the object to minus this power."""
     palette: tuple[tuple[float, float, float], ...] = ()
     """sRGB of the colors that shares are counted of; without it all points count alike."""
+    num_queries: int = 0
+    """Points of known distance per step, around meshes that are closed. With any, the whole latent
+    is moved instead of its coefficients in the basis."""
 
 
 _OFFICIAL_HEADS: tuple[tuple[Head, int], ...] = (

@@ -99,4 +99,5 @@ def fit_spec(config: FitConfig) -> FitSpec:
         color_weight=config.color_weight,
         rare_color_power=config.rare_color_power,
         palette=tuple((r, g, b) for r, g, b in (each.srgb for each in COLOURS.values())),
+        num_queries=config.num_queries,
     )

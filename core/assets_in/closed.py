@@ -19,9 +19,9 @@ def is_closed(surface: Surface) -> bool:
     Then a ray leaves the surface as often as it enters it, wherever it starts, also where parts
     overlap or more than two faces meet. Faces without area do not count.
     """
-    corners = np.rint(surface.corners.reshape(-1, 3) / _WELD).astype(np.int64)
-    _, welded = np.unique(corners, axis=0, return_inverse=True)
-    faces = welded.reshape(-1, 3)
+    places = np.rint(surface.vertices / _WELD).astype(np.int64)
+    _, welded = np.unique(places, axis=0, return_inverse=True)
+    faces = welded.reshape(-1)[surface.faces]
     is_flat = (faces == np.roll(faces, 1, axis=1)).any(axis=1)
     faces = faces[~is_flat]
     if not len(faces):
