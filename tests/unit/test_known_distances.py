@@ -144,6 +144,18 @@ def test_distances_are_those_of_closed_forms(
     assert len(shown.points) == 8192
 
 
+def test_among_very_many_faces_distances_stay_close() -> None:
+    known = known_distances(sphere(128, 0.7), seed=0)
+
+    assert known is not None
+    around = known[1]
+    true = 0.7 - np.linalg.norm(around.points.astype(np.float64), axis=1)
+    near = np.abs(true) < 0.03
+    assert np.abs(around.distance - true)[near].max() < 0.015
+    assert np.abs(around.distance - true)[near].mean() < 0.001
+    assert ((around.distance > 0) == (true > 0))[np.abs(true) > 2e-4].all()
+
+
 def test_what_lies_within_overlapping_parts_is_no_surface() -> None:
     known = known_distances(union(), seed=0)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from maquette.core.decoder.stf import Decoder
 from maquette.core.prior.basis import LatentBasis
 from maquette.core.prior.transformer import LatentPrior
 from maquette.core.specs import DECODERS, PRIORS
-from maquette.training.config import FitConfig, load_config
+from maquette.training.config import FieldLossConfig, FitConfig, load_config
+from maquette.training.dataset import Queries
+from maquette.training.field_loss import field_loss
 from maquette.training.fitting import fit_coefficients, fit_spec
 from maquette.training.initialise import initialise_decoder
 from maquette.training.stage1 import centre_basis
@@ -100,6 +103,31 @@ def test_half_precision_fits_as_far_as_full_precision_does() -> None:
 
     # Steps that all went by the first one's gradient would lead twice as far and elsewhere.
     assert float((rounded - exact).norm()) < 0.5 * float((exact - start).norm())
+
+
+def test_a_pack_fits_by_the_loss_of_the_training() -> None:
+    config = replace(FIT, num_queries=64, rare_color_power=0.25)
+    spec, decoder = fit_spec(config), _decoder()
+    loss = FieldLossConfig(
+        queries_per_shape=1,
+        near_distance=0.03,
+        color_distance=0.05,
+        color_weight=config.color_weight,
+        distance_scale=0.1,
+        latent_noise=0.0,
+        rare_color_power=config.rare_color_power,
+    )
+    torch.manual_seed(6)
+    latents, points = torch.randn(3, SPEC.num_latents, SPEC.channels), torch.rand(3, 200, 3)
+    distance, colors = torch.randn(3, 200) * 0.1, torch.rand(3, 200, 3)
+
+    found = fitting.known_loss(
+        decoder, latents, fitting.KnownPoints(points, distance, colors), spec
+    )
+
+    assert spec.num_queries == 64
+    expected = field_loss(decoder, latents, Queries(points, distance, colors), loss)["loss"]
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_centred_basis_tells_the_same_latents() -> None:
