@@ -49,8 +49,8 @@ class Known(NamedTuple):
 def known_distances(
     surface: Surface,
     *,
-    num_surface: int = 8192,
-    num_queries: int = 8192,
+    num_surface: int = 4096,
+    num_queries: int = 2048,
     seed: int = 0,
     check: Check = ignore,
 ) -> tuple[Known, Known] | None:

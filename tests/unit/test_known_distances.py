@@ -132,16 +132,16 @@ def test_distances_are_those_of_closed_forms(
     assert known is not None
     shown, around = known
     true = truth(around.points.astype(np.float64))
-    # Where it is far the surface is told by points on it.
-    assert (np.abs(around.distance - true) < 0.02 + 0.1 * np.abs(true)).all()
-    assert np.abs(around.distance - true).mean() < 0.003
+    # Far off, the triangles of some points on the surface are looked at.
+    assert np.abs(around.distance - true).max() < 0.06
+    assert np.abs(around.distance - true).mean() < 0.002
     near = np.abs(true) < 0.03
     np.testing.assert_allclose(around.distance[near], true[near], atol=chord + 1e-4)
     sure = np.abs(true) > chord + 1e-6
     np.testing.assert_array_equal(around.distance[sure] > 0, true[sure] > 0)
     assert 0.05 < (true > 0).mean() < 0.95 and near.mean() > 0.2
     np.testing.assert_allclose(truth(shown.points.astype(np.float64)), 0.0, atol=chord + 1e-5)
-    assert len(shown.points) == 8192
+    assert len(shown.points) == 4096
 
 
 def test_among_very_many_faces_distances_stay_close() -> None:
@@ -170,7 +170,8 @@ def test_what_lies_within_overlapping_parts_is_no_surface() -> None:
     whole = np.maximum(*sides)
     np.testing.assert_array_equal(around.distance > 0, whole > 0)
     outside = whole < 0
-    assert (np.abs(around.distance - whole) < 0.02 + 0.1 * np.abs(whole))[outside].all()
+    assert np.abs(around.distance - whole)[outside].max() < 0.06
+    assert np.abs(around.distance - whole)[outside].mean() < 0.002
     # Inside, walls of one box within the other do not count: it may be farther, never nearer.
     assert (around.distance - whole)[~outside].min() > -1e-3
     middle = np.flatnonzero((np.abs(around.points - [0.0, 0.05, 0.0]) < 0.1).all(axis=1))
