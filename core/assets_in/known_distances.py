@@ -24,7 +24,7 @@ _NEAR = 0.7
 """Share of the queries near the surface, as in the shapes that decoders learn from."""
 _ASIDE = 1e-5
 """How far from a triangle its sides are looked at, in the units of the box."""
-_EXACT = 0.06
+_EXACT = 0.1
 """Distances below this are to the nearest of all triangles. Farther off, that with the nearest of
 many points on them is hardly farther, and found in far less time."""
 _MANY_FACES = 60_000
@@ -70,6 +70,7 @@ def known_distances(
         return None
     check()
     windings = Windings(surface.corners)
+    check()
     places = sample_places(surface, num_surface, np.random.default_rng([seed, 2]))
     outer = _on_border(surface, places, windings, check)
     places = Places(places.faces[outer], places.weights[outer])
@@ -126,7 +127,9 @@ def _places(
     if len(close):
         vertices, thinned, origin = _thinned(surface)
         check()
-        faces[close] = origin[NearestFaces(vertices, thinned).find(points[close], check).face]
+        nearest = NearestFaces(vertices, thinned)
+        check()
+        faces[close] = origin[nearest.find(points[close], check).face]
     check()
     asked = NearestFaces(surface.vertices, surface.faces[faces])
     return Places(faces, asked.on(np.arange(len(points)), points).weights)
