@@ -22,8 +22,9 @@ from torch import Tensor
 from .asset import Asset, Surface, Views, boxed, require_readable
 from .assets_in.cameras import CameraPath, cameras_on
 from .assets_in.cloud import sample_cloud
-from .assets_in.known_distances import known_distances
+from .assets_in.known_distances import Known, known_distances
 from .assets_in.views import render_views
+from .beside import on_one_core
 from .checkpoint.encoder_keys import encoder_key_map
 from .checkpoint.loader import load_module
 from .checkpoint.pack_layout import PUBLISHED, PublishedSpecs, read_layout
@@ -216,12 +217,11 @@ def latent_by_points(
             )
         latent = basis.reconstruct(coefficients)
     if fit is not None and known is not None:
-        shown, around = (
-            KnownPoints(*(torch.from_numpy(part)[None].to(field.device) for part in each))
-            for each in known
-        )
+        shown, around = (_on_device(each, field.device) for each in known)
         start = latent.to(field.device)
-        latent = fit_latents(decoder, start, shown, around, fit, generator, advance)
+        # One shape's steps are too small to be shared: cores would wait for each other.
+        with on_one_core():
+            latent = fit_latents(decoder, start, shown, around, fit, generator, advance)
     if not latent.isfinite().all():
         raise NonFiniteError("the encoder")
     found: Tensor = latent[0].float().cpu()
@@ -240,6 +240,10 @@ def _advance(report: OnFraction, fit: FitSpec | None, check: Check) -> Check:
         num_done += 1
 
     return advance
+
+
+def _on_device(known: Known, device: torch.device) -> KnownPoints:
+    return KnownPoints(*(torch.from_numpy(part)[None].to(device) for part in known))
 
 
 def _in_field(surface: Surface, spec: CloudEncoderSpec) -> Surface:
