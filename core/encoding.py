@@ -37,7 +37,7 @@ def _encode_in_few_passes(x: Tensor, num_frequencies: int) -> Tensor:
     # A product with a power of two is exact, and so is a sum with zeros: what rounds is what is
     # rounded above, the sum with the phase.
     encoded = torch.cat([flat, torch.addmm(phases, flat, scales).sin_()], dim=1)
-    return encoded.view(*x.shape[:-1], -1)
+    return encoded.view(*x.shape[:-1], encoded.shape[-1])
 
 
 @cache

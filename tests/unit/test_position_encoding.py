@@ -13,7 +13,7 @@ pytestmark = pytest.mark.needs_torch
 
 
 @pytest.mark.parametrize("num_frequencies", [0, 1, 6, 15])
-@pytest.mark.parametrize("shape", [(3,), (700, 3), (2, 5, 3), (4, 3, 2)])
+@pytest.mark.parametrize("shape", [(3,), (700, 3), (2, 5, 3), (4, 3, 2), (1, 0, 3)])
 def test_the_quick_way_is_the_same_to_the_bit(num_frequencies, shape):
     x = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
