@@ -56,6 +56,7 @@ def train_clip(
     *,
     seed: int,
     device: torch.device | str = "cpu",
+    start: Path | None = None,
 ) -> ClipReading:
     """Train, or go on training; the result is in evaluation mode.
 
@@ -66,9 +67,13 @@ def train_clip(
         folder: of the run.
         seed: of first weights and of all draws.
         device: where to train.
+        start: folder of a run to go on from, of whose CLIP only the image tower learns further:
+            what captions say stays as a prior may know it already.
     """
     torch.manual_seed(seed)
     reading = ClipReading(spec).to(device)
+    if start is not None:
+        _take_over(reading, start)
     # Half precision convolves half as fast again with channels last on a CPU.
     reading.clip.visual.to(memory_format=torch.channels_last)
     run = Run("clip", reading, config, folder)
@@ -78,6 +83,17 @@ def train_clip(
     stage.settle(seed + 4)
     reading.clip.visual.to(memory_format=torch.contiguous_format)
     return reading.eval()
+
+
+def _take_over(reading: ClipReading, folder: Path) -> None:
+    """Load the average of an earlier run's weights, and let nothing learn but the image tower."""
+    saved = torch.load(folder / "clip.pt", weights_only=True)
+    names = [name for name, _ in reading.named_parameters()]
+    average = dict(zip(names, saved["average"] or (), strict=False))
+    reading.load_state_dict(saved["module"] | average)
+    for part in (reading.clip.text, reading.answers):
+        part.requires_grad_(False)
+    reading.clip.logit_scale.requires_grad_(False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ def run_clip(
     pictures: Tensor | None,
     folder: Path,
     device: torch.device | str,
+    start: Path | None = None,
 ) -> None:
     """Train the small CLIP on scenes and write their condition tokens to `conditions.pt`.
 
@@ -52,6 +53,7 @@ def run_clip(
         pictures: straight-alpha sRGB, uint8 [N, V, P, P, 4].
         folder: of the run, with `words.json`.
         device: where to train.
+        start: folder of a run whose CLIP reads already and shall see better; its words are taken.
 
     Raises:
         ConfigError: section, labels or pictures are missing, or of a size the tower does not take.
@@ -59,7 +61,7 @@ def run_clip(
     stage = required_section(config)
     if labels is None or pictures is None:
         raise ConfigError("clip needs scenes with labels and pictures: generate such shards")
-    vocabulary = load_words(folder)
+    vocabulary = load_words(start or folder)
     table = vocabulary.table()
     spec = clip_spec(config, table)
     if pictures.shape[2:] != (spec.image_size, spec.image_size, 4):
@@ -69,7 +71,7 @@ def run_clip(
         )
     captions = caption_table(labels, table, _CAPTIONS_PER_SCENE, spec.context_length, config.seed)
     data = ClipData(truths_of(labels), pictures, captions, NUM_VALIDATION)
-    reading = train_clip(spec, data, stage, folder, seed=config.seed, device=device)
+    reading = train_clip(spec, data, stage, folder, seed=config.seed, device=device, start=start)
     log_measures(reading, data, folder)
     if rank() == 0:
         save_clip(reading.clip, vocabulary, encode_scenes(reading.clip, data), folder)

@@ -102,9 +102,10 @@ def text(config: TrainingConfig, arguments: argparse.Namespace) -> None:
 
 
 def clip(config: TrainingConfig, arguments: argparse.Namespace) -> None:
-    """train the small CLIP, and encode captions and pictures with it"""
+    """train the small CLIP, after --warm-start only to see, and encode with it"""
     data = ShapeDataset(_shards(arguments))
-    run_clip(config, data.labels, data.pictures, arguments.run, arguments.device)
+    start: Path | None = arguments.warm_start
+    run_clip(config, data.labels, data.pictures, arguments.run, arguments.device, start)
 
 
 def stage1(config: TrainingConfig, arguments: argparse.Namespace) -> None:

@@ -123,6 +123,22 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(
         assert torch.equal(one, two)
 
 
+def test_a_second_run_sees_better_and_reads_the_same(data: ClipData, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    brief = replace(CONFIG, num_steps=12)
+    first = train_clip(SPEC, data, brief, tmp_path / "first", seed=2)
+
+    again = train_clip(SPEC, data, brief, tmp_path / "second", seed=3, start=tmp_path / "first")
+
+    before, after = (encode_scenes(each.clip, data) for each in (first, again))
+    assert torch.equal(before["conditions"], after["conditions"])
+    assert not torch.equal(before["pictures"], after["pictures"])
+    (read, seen), (still, better) = (losses_of(each, data) for each in (first, again))
+    assert still == read
+    assert better < seen
+
+
 def test_what_stage_2_reads_is_what_the_pack_will_say(data: ClipData, tmp_path: Path) -> None:
     reading = train_clip(SPEC, data, replace(CONFIG, num_steps=2), tmp_path, seed=2)
     tokens = encode_scenes(reading.clip, data)
