@@ -11,6 +11,7 @@ arXiv:1901.05103).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -67,24 +68,16 @@ def fit_coefficients(
         generator: on the CPU; chooses the points of each step.
         check: called before each step.
     """
-    # Whoever samples does it in inference mode, which no gradient leaves.
     with torch.inference_mode(False):
         points, colors = (each.float().clone() for each in cloud)
-        fitted = coefficients.detach().float().clone().requires_grad_(True)
-        optimizer = torch.optim.Adam([fitted], betas=(0.8, 0.95))
-        for step in range(spec.num_steps):
-            check()
-            for group in optimizer.param_groups:
-                group["lr"] = spec.learning_rate * (1.05 - step / spec.num_steps)
+
+        def loss_of(fitted: Tensor) -> Tensor:
             chosen = torch.randperm(points.shape[1], generator=generator)[: spec.num_points]
             chosen = chosen.to(points.device)
-            with torch.enable_grad():
-                latent = basis.reconstruct(fitted)
-                loss = surface_loss(decoder, latent, points[:, chosen], colors[:, chosen], spec)
-                # Summed over the shapes, so that a shape moves alike in a batch of any size.
-                (fitted.grad,) = torch.autograd.grad(loss * len(points), fitted)
-            optimizer.step()
-        return fitted.detach()
+            latent = basis.reconstruct(fitted)
+            return surface_loss(decoder, latent, points[:, chosen], colors[:, chosen], spec)
+
+        return descend(coefficients, spec.num_steps, spec.learning_rate, loss_of, check)
 
 
 def fit_latents(
@@ -113,20 +106,45 @@ def fit_latents(
         shown, around = (
             KnownPoints(*(part.float().clone() for part in e)) for e in (shown, around)
         )
-        fitted = latents.detach().float().clone().requires_grad_(True)
-        optimizer = torch.optim.Adam([fitted], betas=(0.8, 0.95))
-        for step in range(spec.num_steps):
-            check()
-            for group in optimizer.param_groups:
-                group["lr"] = spec.learning_rate * (1.05 - step / spec.num_steps)
+
+        def loss_of(fitted: Tensor) -> Tensor:
             drawn = (
                 shown.drawn(spec.num_points, generator),
                 around.drawn(spec.num_queries, generator),
             )
             known = KnownPoints(*(torch.cat(pair, dim=1) for pair in zip(*drawn, strict=True)))
+            return known_loss(decoder, fitted, known, spec)
+
+        return descend(latents, spec.num_steps, spec.learning_rate, loss_of, check)
+
+
+def descend(
+    start: Tensor,
+    num_steps: int,
+    rate: float,
+    loss_of: Callable[[Tensor], Tensor],
+    check: Check = ignore,
+) -> Tensor:
+    """Return where gradient steps at a falling rate lead from a start [B, ...].
+
+    Args:
+        start: of B shapes.
+        num_steps: how many steps.
+        rate: of Adam, in the first step.
+        loss_of: the mean loss over the shapes.
+        check: called before each step.
+    """
+    # Whoever samples does it in inference mode, which no gradient leaves.
+    with torch.inference_mode(False):
+        fitted = start.detach().float().clone().requires_grad_(True)
+        optimizer = torch.optim.Adam([fitted], betas=(0.8, 0.95))
+        for step in range(num_steps):
+            check()
+            for group in optimizer.param_groups:
+                group["lr"] = rate * (1.05 - step / num_steps)
             with torch.enable_grad():
-                loss = known_loss(decoder, fitted, known, spec)
-                (fitted.grad,) = torch.autograd.grad(loss * len(fitted), fitted)
+                # Summed over the shapes, so that a shape moves alike in a batch of any size.
+                (fitted.grad,) = torch.autograd.grad(loss_of(fitted) * len(fitted), fitted)
             optimizer.step()
         return fitted.detach()
 

@@ -64,18 +64,13 @@ def fit_latents(
     """
     device = latents.device
     loss = replace(loss, color_weight=config.color_weight, rare_color_power=config.rare_color_power)
-    fitted = latents.detach().float().clone().requires_grad_(True)
-    optimizer = torch.optim.Adam([fitted], betas=(0.8, 0.95))
-    for step in range(config.num_steps):
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * (1.05 - step / config.num_steps)
+
+    def loss_of(fitted: Tensor) -> Tensor:
         queries = _known_points(data, indices, config, generator).to(device)
         with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
-            # Summed over the shapes, so that a shape moves alike in a batch of any size.
-            total = field_loss(decoder, fitted, queries, loss)["loss"] * len(indices)
-        (fitted.grad,) = torch.autograd.grad(total, fitted)
-        optimizer.step()
-    return fitted.detach()
+            return field_loss(decoder, fitted, queries, loss)["loss"]
+
+    return fitting.descend(latents, config.num_steps, config.learning_rate, loss_of)
 
 
 def _known_points(
