@@ -3,43 +3,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from maquette.core.asset import Surface
 from maquette.core.assets_in.closed import is_closed
 from maquette.core.assets_in.paint import Flat
 from maquette.datasets.distances import signed_distances
-from maquette.tests.unit.surfaces import BLUE, RED, cube, sphere
+from maquette.tests.unit.surfaces import (
+    BLUE,
+    RED,
+    both,
+    box_distance,
+    cube,
+    inside_out,
+    moved,
+    sphere,
+)
 
 POINTS = np.random.default_rng(0).uniform(-1, 1, (1500, 3)).astype(np.float32)
-
-
-def box_distance(points, half):
-    """Return the distance to an axis-aligned box around the origin, positive inside."""
-    off = np.abs(points) - half
-    outside = np.linalg.norm(np.maximum(off, 0), axis=1)
-    return -(outside + np.minimum(off.max(axis=1), 0))
-
-
-def both(first: Surface, second: Surface) -> Surface:
-    """Return two surfaces as one."""
-    return Surface(
-        vertices=np.concatenate([first.vertices, second.vertices]),
-        faces=np.concatenate([first.faces, second.faces + len(first.vertices)]),
-        corner_normals=np.concatenate([first.corner_normals, second.corner_normals]),
-        paints=first.paints + second.paints,
-        face_paints=np.concatenate([first.face_paints, second.face_paints + len(first.paints)]),
-    )
-
-
-def inside_out(surface: Surface) -> Surface:
-    return replace(surface, faces=surface.faces[:, ::-1].copy())
-
-
-def moved(surface: Surface, offset) -> Surface:
-    return replace(surface, vertices=(surface.vertices + offset).astype(np.float32))
 
 
 def test_distances_of_a_cube_are_exact():

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from maquette.core.asset import Paint, Surface
 from maquette.core.assets_in.paint import Flat
@@ -63,3 +65,31 @@ def sphere(rings: int = 48, radius: float = 1.0) -> Surface:
         paints=flat.paints,
         face_paints=flat.face_paints,
     )
+
+
+def box_distance(points: NDArray[np.floating], half: float) -> NDArray[np.floating]:
+    """Return the distance to an axis-aligned box around the origin, positive inside."""
+    off = np.abs(points) - half
+    outside = np.linalg.norm(np.maximum(off, 0), axis=1)
+    return -(outside + np.minimum(off.max(axis=1), 0))
+
+
+def both(first: Surface, second: Surface) -> Surface:
+    """Return two surfaces as one."""
+    return Surface(
+        vertices=np.concatenate([first.vertices, second.vertices]),
+        faces=np.concatenate([first.faces, second.faces + len(first.vertices)]),
+        corner_normals=np.concatenate([first.corner_normals, second.corner_normals]),
+        paints=first.paints + second.paints,
+        face_paints=np.concatenate([first.face_paints, second.face_paints + len(first.paints)]),
+    )
+
+
+def inside_out(surface: Surface) -> Surface:
+    """Return a surface whose faces look the other way."""
+    return replace(surface, faces=surface.faces[:, ::-1].copy())
+
+
+def moved(surface: Surface, offset: NDArray[np.floating]) -> Surface:
+    """Return a surface elsewhere."""
+    return replace(surface, vertices=(surface.vertices + offset).astype(np.float32))

@@ -13,37 +13,21 @@ from maquette.core.assets_in.known_distances import known_distances
 from maquette.core.assets_in.paint import Flat
 from maquette.core.errors import CancelledError
 from maquette.core.inside import Windings
-from maquette.tests.unit.surfaces import BLUE, RED, cube, sphere, surface_of
+from maquette.tests.unit.surfaces import (
+    BLUE,
+    RED,
+    both,
+    box_distance,
+    cube,
+    inside_out,
+    moved,
+    sphere,
+    surface_of,
+)
 from numpy.typing import NDArray
 
 HALF = 0.4
 LEFT, RIGHT = np.array([-0.2, 0.0, 0.0]), np.array([0.2, 0.1, 0.05])
-
-
-def box_distance(points: NDArray[np.floating], half: float) -> NDArray[np.floating]:
-    """Return the distance to an axis-aligned box around the origin, positive inside."""
-    off = np.abs(points) - half
-    outside = np.linalg.norm(np.maximum(off, 0), axis=1)
-    return -(outside + np.minimum(off.max(axis=1), 0))
-
-
-def both(first: Surface, second: Surface) -> Surface:
-    """Return two surfaces as one."""
-    return Surface(
-        vertices=np.concatenate([first.vertices, second.vertices]),
-        faces=np.concatenate([first.faces, second.faces + len(first.vertices)]),
-        corner_normals=np.concatenate([first.corner_normals, second.corner_normals]),
-        paints=first.paints + second.paints,
-        face_paints=np.concatenate([first.face_paints, second.face_paints + len(first.paints)]),
-    )
-
-
-def inside_out(surface: Surface) -> Surface:
-    return replace(surface, faces=surface.faces[:, ::-1].copy())
-
-
-def moved(surface: Surface, offset: NDArray[np.floating]) -> Surface:
-    return replace(surface, vertices=(surface.vertices + offset).astype(np.float32))
 
 
 def union() -> Surface:
