@@ -30,7 +30,7 @@ from .loop import Run
 from .stage1_command import MODEL_FILE
 from .stage1_config import Stage1Config, load_stage1_config
 from .stage1_model import ViewsAutoEncoder
-from .stages import STARTER_SAMPLER, reads_of
+from .stages import reads_of, sampler_of
 from .values import ConfigError
 from .views_latents import load_views_latents
 
@@ -89,10 +89,6 @@ def export_native(
         raise ConfigError(f"{run / 'latents.pt'} is not of `stage1-views`: train that in this run")
     prior = _load_prior(config, model, run)
     reads, words = reads_of(run)
-    sampler = STARTER_SAMPLER
-    if config.pack is not None:
-        about = config.pack
-        sampler = replace(sampler, num_steps=about.num_steps, guidance_scale=about.guidance_scale)
     encoder = model.encoder
     assert not isinstance(encoder, AssetEncoder)
     manifest = PackManifest(
@@ -102,7 +98,7 @@ def export_native(
         decoder=model.decoder.spec,
         word_encoder=reads.spec if isinstance(reads, WordEncoder) else None,
         clip=reads.clip.spec if isinstance(reads, ClipReader) else None,
-        sampler=sampler,
+        sampler=sampler_of(config.pack),
         words=words,
         encoder=replace(encoder.spec, half_extent=known["half_extent"]),
     )

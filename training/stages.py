@@ -235,9 +235,7 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
         decoder=module.spec,
         word_encoder=reads.spec if isinstance(reads, WordEncoder) else None,
         clip=reads.clip.spec if isinstance(reads, ClipReader) else None,
-        sampler=replace(
-            STARTER_SAMPLER, num_steps=about.num_steps, guidance_scale=about.guidance_scale
-        ),
+        sampler=sampler_of(about),
         words=said,
     )
     encoder = load_autoencoder(config, arguments).encoder
@@ -249,6 +247,12 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     shipped = encoder if arguments.with_encoder else None
     export_pack(arguments.pack, manifest, prior, module, reads, shipped)
     export_encoder(Path("evaluation/models"), config.encoder, encoder, settings, arguments.pack)
+
+
+def sampler_of(about: PackConfig | None) -> SamplerConfig:
+    """Return what a pack samples with unless the user asks for something else."""
+    about = about or _FIRST_PACK
+    return replace(STARTER_SAMPLER, num_steps=about.num_steps, guidance_scale=about.guidance_scale)
 
 
 def _require_trained(folder: Path, stages: tuple[str, ...]) -> None:
