@@ -62,7 +62,7 @@ class View:
 
 
 def look_at(vertices: NDArray[np.float32], faces: NDArray[np.int32], size: int = SIZE) -> View:
-    """Find what is seen of a mesh; a twentieth of a second for 100,000 triangles."""
+    """Find what is seen of a mesh, which takes most of the time of its picture."""
     side = size * _OVERSAMPLING
     pixel, face, weights = _visible(_on_screen(_camera_axes() @ vertices.T, side), faces, side)
     return View(size, pixel, face, weights)
