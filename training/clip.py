@@ -24,6 +24,7 @@ from .clip_data import ClipData, as_floats
 from .clip_pictures import prepared, vary
 from .config import StageConfig
 from .loop import LossFunction, Run, rank, step_generator
+from .saving import averaged_state
 
 logger = logging.getLogger(__name__)
 
@@ -88,9 +89,7 @@ def train_clip(
 def _take_over(reading: ClipReading, folder: Path) -> None:
     """Load the average of an earlier run's weights, and let nothing learn but the image tower."""
     saved = torch.load(folder / "clip.pt", weights_only=True)
-    names = [name for name, _ in reading.named_parameters()]
-    average = dict(zip(names, saved["average"] or (), strict=False))
-    reading.load_state_dict(saved["module"] | average)
+    reading.load_state_dict(averaged_state(saved, reading))
     for part in (reading.clip.text, reading.answers):
         part.requires_grad_(False)
     reading.clip.logit_scale.requires_grad_(False)

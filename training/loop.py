@@ -66,7 +66,9 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         share_first(module.state_dict().values())
-        self.parameters = [p for p in module.parameters() if p.requires_grad]
+        trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        self.names = list(trained)
+        self.parameters = list(trained.values())
         self.device = self.parameters[0].device
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -216,6 +218,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
             "average": self.average,
+            "names": self.names,
             "sums": self._sums,
             "num_summed": self._num_summed,
             "step": self.step,

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 
 def save_whole(content: object, path: Path) -> None:
@@ -13,3 +16,17 @@ def save_whole(content: object, path: Path) -> None:
     part = path.with_name(f"{path.name}.part")
     torch.save(content, part)
     part.replace(path)
+
+
+def averaged_state(saved: Mapping[str, Any], module: nn.Module) -> dict[str, Tensor]:
+    """Return a checkpoint's weights, with their moving average for those that were trained.
+
+    Args:
+        saved: what `Run` wrote.
+        module: of the same architecture; names what older checkpoints do not.
+    """
+    state: dict[str, Tensor] = dict(saved["module"])
+    if saved["average"] is None:
+        return state
+    names = saved.get("names") or [name for name, _ in module.named_parameters()]
+    return state | dict(zip(names, saved["average"], strict=True))

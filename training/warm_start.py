@@ -18,7 +18,10 @@ from ..core.decoder.stf import Decoder
 from ..core.prior.basis import LatentBasis
 from ..core.prior.transformer import LatentPrior
 from ..core.specs import PriorSpec
-from .saving import save_whole
+from .saving import averaged_state, save_whole
+
+_STATISTICS = ("basis.", "gaussian.")
+"""Parts of a prior that each run takes from its own latents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,11 @@ class WarmStart:
         decoder.load_state_dict(self._checkpoint("decoder")["module"])
 
     def load_prior(self, prior: LatentPrior) -> None:
-        """Load the moving average of stage 2's weights, all but the basis."""
-        saved = self._checkpoint("stage2")
-        state = saved["module"]
-        if saved["average"] is not None:
-            names = [name for name, each in prior.named_parameters() if each.requires_grad]
-            state = state | dict(zip(names, saved["average"], strict=True))
-        kept = {key: each for key, each in state.items() if not key.startswith("basis.")}
+        """Load the moving average of stage 2's weights, all but what is known of latents."""
+        state = averaged_state(self._checkpoint("stage2"), prior)
+        kept = {key: each for key, each in state.items() if not key.startswith(_STATISTICS)}
         missing, unexpected = prior.load_state_dict(kept, strict=False)
-        if unexpected or any(not key.startswith("basis.") for key in missing):
+        if unexpected or any(not key.startswith(_STATISTICS) for key in missing):
             raise ValueError(f"{self.folder} holds a prior of another architecture")
 
     def blend_prior(self, other: WarmStart, share: float, folder: Path) -> None:

@@ -138,6 +138,11 @@ def test_a_second_run_sees_better_and_reads_the_same(data: ClipData, tmp_path: P
     assert still == read
     assert better < seen
 
+    (tmp_path / "third").mkdir()
+    third = train_clip(SPEC, data, brief, tmp_path / "third", seed=4, start=tmp_path / "second")
+    assert torch.equal(encode_scenes(third.clip, data)["conditions"], after["conditions"])
+    assert losses_of(third, data)[1] < seen
+
 
 def test_what_stage_2_reads_is_what_the_pack_will_say(data: ClipData, tmp_path: Path) -> None:
     reading = train_clip(SPEC, data, replace(CONFIG, num_steps=2), tmp_path, seed=2)
