@@ -16,7 +16,15 @@ from .config import SamplerConfig
 from .derived_pack import PACK_FILE as PACK_FILE
 from .derived_pack import read_derived
 from .errors import CheckpointError, GenerationError
-from .specs import CloudEncoderSpec, DecoderSpec, FitSpec, PriorSpec, SmallClipSpec, WordEncoderSpec
+from .specs import (
+    CloudEncoderSpec,
+    DecoderSpec,
+    FitSpec,
+    GaussianSpec,
+    PriorSpec,
+    SmallClipSpec,
+    WordEncoderSpec,
+)
 
 FORMAT = 1
 PUBLISHED_ENCODER = "transmitter.pt"
@@ -25,6 +33,7 @@ PUBLISHED_ENCODER = "transmitter.pt"
 _Spec = TypeVar(
     "_Spec",
     PriorSpec,
+    GaussianSpec,
     DecoderSpec,
     WordEncoderSpec,
     SamplerConfig,
@@ -82,7 +91,7 @@ def read_manifest(folder: Path) -> PackManifest:
         manifest = PackManifest(
             id=str(content["id"]),
             version=str(content["version"]),
-            prior=_spec(PriorSpec, content["prior"]),
+            prior=_spec(PriorSpec, _with_gaussian(content["prior"])),
             decoder=_spec(DecoderSpec, _with_heads(content["decoder"])),
             sampler=_spec(SamplerConfig, content["sampler"]),
             words={str(word): str(role) for word, role in content["words"].items()},
@@ -152,6 +161,10 @@ def _check_condition(path: Path, manifest: PackManifest) -> None:
         raise CheckpointError(path, "has a CLIP whose tokens its prior does not read")
     if clip.num_tokens < manifest.prior.num_pooled:
         raise CheckpointError(path, "has a CLIP with fewer tokens than its prior pools")
+
+
+def _with_gaussian(values: dict[str, Any]) -> dict[str, Any]:
+    return values | {"gaussian": _optional(GaussianSpec, values.get("gaussian"))}
 
 
 def _with_blocks(values: dict[str, Any] | None) -> dict[str, Any] | None:

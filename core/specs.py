@@ -11,6 +11,18 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GaussianSpec:
+    """What is known of coefficients by their condition alone; see `core/prior/gaussian.py`."""
+
+    width: int
+    """Of the hidden layers of the network that gives the mean."""
+    num_groups: int
+    """Of shapes that share a covariance."""
+    rank: int
+    """Directions that a group varies in, besides each coefficient by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PriorSpec:
     """A diffusion transformer over latents."""
 
@@ -33,6 +45,8 @@ class PriorSpec:
     """Transformer tokens that share the K coefficients; only with a basis."""
     num_pooled: int = 0
     """S > 0: the first S condition tokens are also projected and added to every latent token."""
+    gaussian: GaussianSpec | None = None
+    """The pooled tokens are also read by a normal distribution; only with a basis."""
     num_timesteps: int = 1024
     schedule_rate: float = 12.0
     """alpha_bar(t) = exp(-schedule_rate * t), the published `exp` schedule."""
@@ -289,8 +303,15 @@ PRIORS: dict[str, PriorSpec] = {
         num_pooled=4,
     ),
 }
-# Two objects take more numbers to tell apart than one, and are told by twice as many tokens.
-PRIORS["starter-scenes"] = replace(PRIORS["starter"], basis_size=512, num_pooled=8)
+# Two objects take more numbers to tell apart than one, and are told by twice as many tokens; what
+# is linear in them is known without the transformer, which has fewer layers for it.
+PRIORS["starter-scenes"] = replace(
+    PRIORS["starter"],
+    num_layers=6,
+    basis_size=512,
+    num_pooled=8,
+    gaussian=GaussianSpec(width=1024, num_groups=128, rank=24),
+)
 
 DECODERS: dict[str, DecoderSpec] = {
     "shap-e": DecoderSpec(

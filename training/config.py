@@ -125,7 +125,8 @@ class PriorLossConfig:
     log_sigma_mean: Finite
     log_sigma_std: NotNegative
     spread_power: NotNegative
-    """Loss weight of a coefficient is its spread to this power."""
+    """Loss weight of a coefficient is its spread to this power; of a prior with a `gaussian`, the
+    spread that this leaves at the noise level, within the power's weights of one example."""
     picture_share: Share = 0.0
     """Share of the examples whose condition is a picture; the others read a caption."""
     decoded_weight: NotNegative = 0.0
@@ -172,6 +173,8 @@ class TrainingConfig:
     """Only for a run that goes on from another."""
     clip: StageConfig | None = None
     """In place of `text`, for a pack that takes pictures too."""
+    gaussian: StageConfig | None = None
+    """Only with an architecture that has one."""
     pack: PackConfig | None = None
     """None exports what the first runs were exported as."""
 

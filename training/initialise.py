@@ -31,8 +31,9 @@ PUBLISHED_SCALE = 0.25
 
 
 def initialise_prior(prior: LatentPrior) -> None:
-    """Random positions; a zero output, so that a basis' linear estimate is the start."""
-    nn.init.normal_(prior.position_embedding, std=0.05)
+    """Random positions; a zero output, so that the linear estimate of a basis is the start."""
+    # In a basis each token has coefficients of its own meaning, so they must be told apart at once.
+    nn.init.normal_(prior.position_embedding, std=0.05 if prior.basis is None else 1.0)
     nn.init.zeros_(prior.latent_out.weight)
     nn.init.zeros_(prior.latent_out.bias)
     if prior.basis is None:

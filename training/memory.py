@@ -19,6 +19,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..core.decoder.stf import Decoder
+from ..core.prior.basis import LatentBasis
+from ..core.prior.gaussian import ConditionalGaussian
 from ..core.prior.transformer import LatentPrior
 from ..core.specs import DECODERS, PRIORS, SmallClipSpec
 from .clip import ClipReading, contrast
@@ -26,11 +28,13 @@ from .clip_stage import required_section
 from .config import PriorLossConfig, StageConfig, TrainingConfig
 from .dataset import Queries
 from .field_loss import field_loss
+from .gaussian import NO_GAUSSIAN
 from .prior_loss import Decoding, prior_loss
 from .shapes.phrases import caption_vocabulary
 from .stage1 import AutoEncoder
 from .stage2 import recompute_blocks
 from .text import CaptionReader, word_encoder_spec
+from .values import ConfigError
 
 _MIB = 2**20
 _MAX_WORDS = 24
@@ -246,9 +250,22 @@ def _queries(batch: int, count: int) -> Queries:
     return Queries(points, points[..., 0], points)
 
 
+def gaussian_probe(config: TrainingConfig) -> Probe:
+    """Return a step of the mean's training."""
+    spec, stage = PRIORS[config.architecture], config.gaussian
+    if spec.gaussian is None or stage is None:
+        raise ConfigError(NO_GAUSSIAN.format(config.architecture))
+    size = spec.num_pooled * spec.condition_width
+    module = ConditionalGaussian(spec.gaussian, size, spec.basis_size).requires_grad_(True)
+    basis = LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
+    condition = torch.zeros(stage.batch_size, spec.num_pooled, spec.condition_width)
+    return Probe(module, lambda: module.mean(condition, basis).sum(), stage)
+
+
 PROBES: dict[str, MakeProbe] = {
     "clip": clip_probe,
     "decoder": decoder_probe,
+    "gaussian": gaussian_probe,
     "stage1": stage1_probe,
     "stage2": prior_probe,
     "text": text_probe,

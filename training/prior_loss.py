@@ -116,16 +116,18 @@ def _predict_coefficients(
 ) -> _Prediction:
     basis = prior.basis
     assert basis is not None
-    scaling = basis.precondition(sigma)
     noisy = coefficients + sigma[:, None] * draw_normal(coefficients, generator)
-    target = (coefficients - scaling.c_skip * noisy) / scaling.c_out
+    # What is fixed, and needs every digit.
+    with torch.no_grad(), torch.autocast(sigma.device.type, enabled=False):
+        known = prior.denoise(noisy, sigma, condition)
     timestep = sigma_to_timestep(sigma, prior.spec)
-    predicted = prior.residual(noisy * scaling.c_in, timestep, condition)
-    weight = basis.spread**config.spread_power
-    weight = weight / weight.mean()
+    predicted = prior.residual(known.inputs, timestep, condition)
+    target = (coefficients - known.clean) / known.scale
+    # What is open without a condition, or with it where that is known.
+    weight = (basis.spread if prior.gaussian is None else known.scale) ** config.spread_power
+    weight = weight / weight.mean(-1, keepdim=True)
     error = ((predicted - target) ** 2 * weight).mean(1)
-    clean = basis.reconstruct(scaling.c_skip * noisy + scaling.c_out * predicted)
-    return _Prediction(error, sigma, clean)
+    return _Prediction(error, sigma, basis.reconstruct(known.clean + known.scale * predicted))
 
 
 def _predict_latent(
@@ -168,16 +170,15 @@ def condition_gap(
     generator = torch.Generator().manual_seed(0)
     level = torch.full((len(coefficients),), sigma, device=device)
     noise = torch.randn(coefficients.shape, generator=generator).to(device)
-    basis = prior.basis
-    assert basis is not None
     coefficients = coefficients.to(device)
-    scaling = basis.precondition(level)
     noisy = coefficients + sigma * noise
     timestep = sigma_to_timestep(level, prior.spec)
     errors = []
     with torch.inference_mode():
         for condition in (right, wrong):
-            residual = prior.residual(noisy * scaling.c_in, timestep, condition.to(device))
-            clean = scaling.c_skip * noisy + scaling.c_out * residual
+            given = condition.to(device)
+            known = prior.denoise(noisy, level, given)
+            residual = prior.residual(known.inputs, timestep, given)
+            clean = known.clean + known.scale * residual
             errors.append(float(((clean - coefficients) ** 2).sum(1).mean()))
     return errors[1] / errors[0] - 1

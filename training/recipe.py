@@ -25,8 +25,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "fit": ("generate",),
     "decoder": ("generate", "latents", "fit"),
     "blend": (),
-    "stage2": ("generate", "text", "clip", "latents", "fit"),
-    "export": ("text", "clip", "latents", "fit", "decoder", "blend", "stage2"),
+    "gaussian": ("generate", "text", "clip", "latents", "fit"),
+    "stage2": ("generate", "text", "clip", "latents", "fit", "gaussian"),
+    "export": ("text", "clip", "latents", "fit", "decoder", "blend", "gaussian", "stage2"),
 }
 """Stages that a leg may have, and which of the same leg each waits for."""
 
@@ -128,8 +129,10 @@ def recipe_of(path: Path) -> Recipe:
 def _stages_of(config: TrainingConfig) -> tuple[str, ...]:
     if config.clip is None:
         return "generate", "text", "stage1", "latents", "decoder", "stage2", "export"
+    known = ("gaussian",) if PRIORS[config.architecture].gaussian else ()
     # The CLIP takes one process, so it is learnt beside what follows stage 1.
-    return "generate", "words", "stage1", "clip", "latents", "decoder", "stage2", "export"
+    first = ("generate", "words", "stage1", "clip", "latents", "decoder")
+    return (*first, *known, "stage2", "export")
 
 
 def _problem(leg: Leg, earlier: list[Leg]) -> str:

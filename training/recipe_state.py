@@ -20,15 +20,17 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "fit": ("latents.pt",),
     "decoder": ("decoder.pt",),
     "blend": ("stage2.pt",),
+    "gaussian": ("gaussian.pt", "estimate.pt"),
     "stage2": ("stage2.pt",),
 }
 _MADE_FROM: dict[str, tuple[str, ...]] = {
     "clip": (WORDS_FILE,),
     "latents": ("stage1.pt",),
     "decoder": ("latents.pt",),
-    "stage2": ("latents.pt", "conditions.pt"),
+    "gaussian": ("latents.pt", "conditions.pt"),
+    "stage2": ("latents.pt", "conditions.pt", "estimate.pt"),
 }
-_TRAINED = ("text", "clip", "stage1", "decoder", "stage2")
+_TRAINED = ("text", "clip", "stage1", "decoder", "gaussian", "stage2")
 """Their first result is a checkpoint, which tells how many steps were taken."""
 
 

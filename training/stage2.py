@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,8 @@ class PriorData:
     conditions: ConditionSource
     truth: DecodedTruth | None = None
     """Only with `PriorLossConfig.decoded_weight`."""
+    gaussian: Mapping[str, Tensor] | None = None
+    """State of the prior's `ConditionalGaussian`; only where its spec has one."""
     num_validation: int = NUM_VALIDATION
     """Shapes at the end that are not trained on."""
 
@@ -95,6 +98,9 @@ def build_prior(config: TrainingConfig, data: PriorData, start: WarmStart | None
     if prior.basis is not None:
         assert data.basis is not None
         prior.basis.load_state_dict(data.basis.state_dict())
+    if prior.gaussian is not None:
+        assert data.gaussian is not None
+        prior.gaussian.load_state_dict(data.gaussian)
     if start is not None and start.has_prior:
         start.load_prior(prior)
     return prior

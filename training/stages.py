@@ -32,6 +32,7 @@ from .encoder import cloud_encoder_spec
 from .export import NUM_READ_POINTS, export_encoder, export_pack
 from .export_published import save_diffusers, save_openai
 from .fitting import fit_spec
+from .gaussian import STATE_FILE, Known, run_gaussian
 from .loop import Run, rank
 from .pictures import SampleGrid
 from .saving import save_whole
@@ -170,22 +171,24 @@ def decoder(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     train_decoder(config, data, coefficients, basis, module, arguments.run, arguments.device)
 
 
+def gaussian(config: TrainingConfig, arguments: argparse.Namespace) -> None:
+    """find the mean and the spread of what each condition calls for"""
+    basis, coefficients, conditions = _load_pairs(config, arguments)
+    assert basis is not None
+    num_training = len(coefficients) - min(NUM_VALIDATION, len(coefficients) // 10)
+    run_gaussian(config, Known(coefficients, conditions, basis, num_training), arguments)
+
+
 def stage2(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     """train the prior on latents and conditions"""
-    basis, coefficients = _load_latents(config, arguments)
-    share = config.prior_loss.picture_share
-    conditions = load_conditions(arguments.run / "conditions.pt", share)
-    if len(conditions) != len(coefficients):
-        raise ConfigError(
-            f"{arguments.run}: conditions.pt is of {len(conditions)} shapes, latents.pt of"
-            f" {len(coefficients)}: make both from the same shards"
-        )
+    basis, coefficients, conditions = _load_pairs(config, arguments)
     truth = None
     if config.prior_loss.decoded_weight:
         seen = start_decoder(config, arguments)
         truth = DecodedTruth(ShapeDataset(_shards(arguments)), seen)
     num_validation = min(NUM_VALIDATION, len(coefficients) // 10)
-    data = PriorData(coefficients, basis, conditions, truth, num_validation)
+    known = _load_gaussian(config, arguments)
+    data = PriorData(coefficients, basis, conditions, truth, known, num_validation)
     samples = _samples(config, arguments, conditions, data)
     train_prior(config, data, arguments.run, _warm_start(arguments), arguments.device, samples)
 
@@ -321,6 +324,33 @@ def _load_latents(
     return basis, saved["coefficients"]
 
 
+def _load_pairs(
+    config: TrainingConfig, arguments: argparse.Namespace
+) -> tuple[LatentBasis | None, Tensor, CachedConditions]:
+    """Return what `_load_latents` does, and the conditions of the same shapes."""
+    basis, coefficients = _load_latents(config, arguments)
+    share = config.prior_loss.picture_share
+    conditions = load_conditions(arguments.run / "conditions.pt", share)
+    if len(conditions) != len(coefficients):
+        raise ConfigError(
+            f"{arguments.run}: conditions.pt is of {len(conditions)} shapes, latents.pt of"
+            f" {len(coefficients)}: make both from the same shards"
+        )
+    return basis, coefficients, conditions
+
+
+def _load_gaussian(
+    config: TrainingConfig, arguments: argparse.Namespace
+) -> dict[str, Tensor] | None:
+    if PRIORS[config.architecture].gaussian is None:
+        return None
+    path = arguments.run / STATE_FILE
+    if not path.exists():
+        raise ConfigError(f"{path} is missing: run `gaussian` first")
+    state: dict[str, Tensor] = torch.load(path, weights_only=True)
+    return state
+
+
 STAGES: dict[str, Stage] = {
     "generate": generate,
     "text": text,
@@ -330,6 +360,7 @@ STAGES: dict[str, Stage] = {
     "latents": latents,
     "fit": fit,
     "decoder": decoder,
+    "gaussian": gaussian,
     "stage2": stage2,
     "blend": blend,
     "export": export,

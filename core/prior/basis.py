@@ -23,6 +23,17 @@ class Preconditioning(NamedTuple):
     c_out: Tensor
 
 
+class LinearEstimate(NamedTuple):
+    """What is known of noisy coefficients without a network, and how it is asked; each [B, K]."""
+
+    inputs: Tensor
+    """For the network, about unit variance."""
+    clean: Tensor
+    """The best linear guess of the clean coefficients."""
+    scale: Tensor
+    """How far off it is, about; the network answers in this unit."""
+
+
 class LatentBasis(nn.Module):
     """Maps latents [B, L, C] to K coefficients and back."""
 
@@ -56,3 +67,8 @@ class LatentBasis(nn.Module):
             c_skip=spread**2 / variance,
             c_out=spread * sigma * variance.rsqrt(),
         )
+
+    def denoise(self, noisy: Tensor, sigma: Tensor) -> LinearEstimate:
+        """Return what is known of noisy coefficients [B, K] of any shape at noise levels [B]."""
+        scaling = self.precondition(sigma)
+        return LinearEstimate(noisy * scaling.c_in, scaling.c_skip * noisy, scaling.c_out)

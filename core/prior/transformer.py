@@ -16,7 +16,8 @@ from ..nn import MLP as MLP
 from ..nn import Block as Block
 from ..nn import SelfAttention as SelfAttention
 from ..specs import PriorSpec
-from .basis import LatentBasis
+from .basis import LatentBasis, LinearEstimate
+from .gaussian import ConditionalGaussian
 
 
 class LatentPrior(nn.Module):
@@ -46,6 +47,13 @@ class LatentPrior(nn.Module):
             if spec.basis_size
             else None
         )
+        self.gaussian = (
+            ConditionalGaussian(
+                spec.gaussian, spec.num_pooled * spec.condition_width, spec.basis_size
+            )
+            if spec.gaussian
+            else None
+        )
 
     def forward(self, x: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
         """Predict the clean latent.
@@ -62,13 +70,24 @@ class LatentPrior(nn.Module):
         if self.basis is None:
             return self._run(x, timestep, condition, self.spec.channels).float()
         sigma = self.sigma(timestep)
-        scaling = self.basis.precondition(sigma)
         noisy = x.float() * (sigma**2 + 1).sqrt()[:, None, None]
-        noisy_coefficients = self.basis.project(noisy)  # [B, K]
-        residual = self.residual(noisy_coefficients * scaling.c_in, timestep, condition)
-        return self.basis.reconstruct(
-            scaling.c_skip * noisy_coefficients + scaling.c_out * residual
-        )
+        known = self.denoise(self.basis.project(noisy), sigma, condition)
+        residual = self.residual(known.inputs, timestep, condition)
+        return self.basis.reconstruct(known.clean + known.scale * residual)
+
+    def denoise(self, noisy: Tensor, sigma: Tensor, condition: Tensor) -> LinearEstimate:
+        """Return what is known of noisy coefficients without the transformer; only with a basis.
+
+        Args:
+            noisy: [B, K].
+            sigma: noise levels, [B].
+            condition: as in `forward`.
+        """
+        assert self.basis is not None
+        if self.gaussian is None:
+            return self.basis.denoise(noisy, sigma)
+        pooled = condition[:, : self.spec.num_pooled]
+        return self.gaussian(pooled, self.basis).denoise(noisy, sigma)  # type: ignore[no-any-return]
 
     def lay_out_for_few_tokens(self) -> None:
         """Keep matrices column by column in memory: the same numbers, and shapes.
@@ -87,12 +106,12 @@ class LatentPrior(nn.Module):
         """Run the transformer on scaled basis coefficients.
 
         Args:
-            coefficients: about unit variance each, [B, K].
+            coefficients: `LinearEstimate.inputs`, [B, K].
             timestep: as in `forward`, [B].
             condition: as in `forward`, [B, T, E].
 
         Returns:
-            The network's part of the clean coefficients, about unit variance, fp32, [B, K].
+            How far the linear estimate is off, in units of its scale, fp32, [B, K].
         """
         tokens = coefficients.view(-1, self.spec.num_tokens, self.spec.token_channels)
         out = self._run(tokens, timestep, condition, self.spec.token_channels)

@@ -12,7 +12,7 @@ from maquette.core.conditioning.word_tokens import WordTable
 from maquette.core.decoder.stf import Decoder
 from maquette.core.pack import PackManifest
 from maquette.core.prior.transformer import LatentPrior
-from maquette.core.specs import SmallClipSpec
+from maquette.core.specs import GaussianSpec, SmallClipSpec
 from maquette.tests.unit.tiny_native_pack import WORDS, write_tiny_pack
 from maquette.training.export import export_pack
 from maquette.training.initialise import initialise_decoder, initialise_prior
@@ -37,12 +37,17 @@ def write_tiny_clip_pack(folder: Path) -> PackManifest:
         num_tokens=4,
         token_width=8,
     )
-    manifest = replace(manifest, word_encoder=None, clip=spec)
+    gaussian = GaussianSpec(width=16, num_groups=3, rank=2)
+    known = replace(manifest.prior, gaussian=gaussian)
+    manifest = replace(manifest, prior=known, word_encoder=None, clip=spec)
     prior, decoder = LatentPrior(manifest.prior), Decoder(manifest.decoder)
     initialise_prior(prior)
     assert prior.basis is not None
     prior.basis.rows.copy_(torch.linalg.qr(torch.randn(128, 8)).Q.T)
     torch.nn.init.normal_(prior.latent_out.weight, std=0.1)
+    assert prior.gaussian is not None
+    prior.gaussian.centers.normal_()
+    prior.gaussian.factors.normal_(std=0.3)
     initialise_decoder(decoder)
     with torch.no_grad():
         decoder.mlp.output.weight.mul_(3)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stage `gaussian`: the normal distribution of coefficients that each condition calls for.
+
+Its mean is regressed, its covariances are those of groups: shapes are put together by what their
+captions call for (k-means), and of each group the directions that vary most are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..core.prior.basis import LatentBasis
+from ..core.prior.gaussian import ConditionalGaussian
+from ..core.specs import PRIORS, GaussianSpec
+from .conditions import ConditionSource
+from .config import StageConfig, TrainingConfig
+from .loop import Run, rank
+from .saving import save_whole
+from .values import ConfigError
+
+logger = logging.getLogger(__name__)
+
+STATE_FILE = "estimate.pt"
+
+NO_GAUSSIAN = "gaussian needs a section [gaussian], and an architecture that has one: {} may not"
+
+_ROUNDS = 15
+"""Of k-means."""
+_KEPT = 0.8
+"""Share of a direction's variance that is taken as one: what few shapes agree in is partly luck.
+The rest counts as each coefficient's own."""
+_LEAST_SHARE = 0.02
+"""Of a coefficient's variance that is its own at least."""
+_AT_A_TIME = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the distribution is taken from."""
+
+    coefficients: Tensor
+    """Of every shape, those of validation last, [N, K]."""
+    conditions: ConditionSource
+    basis: LatentBasis
+    num_training: int
+
+
+def run_gaussian(config: TrainingConfig, known: Known, arguments: argparse.Namespace) -> None:
+    """Regress the mean, group shapes, and write `estimate.pt`.
+
+    Raises:
+        ConfigError: the settings have no section for it, or the prior no use.
+    """
+    spec, stage = PRIORS[config.architecture], config.gaussian
+    if spec.gaussian is None or stage is None:
+        raise ConfigError(NO_GAUSSIAN.format(config.architecture))
+    torch.manual_seed(config.seed)
+    size = spec.num_pooled * spec.condition_width
+    module = ConditionalGaussian(spec.gaussian, size, spec.basis_size)
+    nn.init.zeros_(module.mean_out.weight)
+    nn.init.zeros_(module.mean_out.bias)
+    fit_mean(module, known, stage, arguments.run, config.seed, arguments.device)
+    if rank() != 0:
+        return
+    module.cpu()
+    fit_groups(module, spec.gaussian, known, config.seed)
+    save_whole(module.state_dict(), arguments.run / STATE_FILE)
+
+
+def fit_mean(
+    module: ConditionalGaussian,
+    known: Known,
+    stage: StageConfig,
+    folder: Path,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> None:
+    """Train the mean of a distribution, from the beginning or from where a run was stopped."""
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name.startswith("mean_"))
+    run = Run("gaussian", module.to(device), stage, folder)
+    run.train(partial(_mean_loss, run, module, known, stage.batch_size), seed + 5)
+    run.use_average()
+    module.requires_grad_(False)
+
+
+def _mean_loss(
+    run: Run,
+    module: ConditionalGaussian,
+    known: Known,
+    batch_size: int,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    indices = torch.randint(known.num_training, (batch_size,), generator=generator)
+    condition = known.conditions.draw(indices, generator).to(run.device)
+    basis = known.basis.to(run.device)
+    target = known.coefficients[indices].float().to(run.device)
+    with run.autocast():
+        mean = module.mean(condition, basis)
+    # In units of each spread, large coefficients weigh more, but not as their squares.
+    error = ((mean - target) / basis.spread).square() * (basis.spread / basis.spread.mean())
+    return {"loss": error.mean(), "left": ((mean - target) ** 2).sum() / (target**2).sum()}
+
+
+@torch.no_grad()
+def fit_groups(module: ConditionalGaussian, spec: GaussianSpec, known: Known, seed: int) -> None:
+    """Fill the groups of a distribution whose mean is trained.
+
+    Args:
+        module: on the CPU.
+        spec: its sizes.
+        known: shapes; captions alone say which belong together.
+        seed: of the first centers.
+    """
+    means = captioned_means(module, known, torch.arange(known.num_training))
+    centers, groups = k_means(means, spec.num_groups, seed)
+    off = known.coefficients[: known.num_training].float() - means
+    for group in range(spec.num_groups):
+        spread, factors = covariance(off[groups == group], spec.rank, known.basis.spread)
+        module.spreads[group] = spread
+        module.factors[group] = factors
+    module.centers.copy_(centers)
+    logger.info("gaussian: %d groups of %s shapes", spec.num_groups, _sizes(groups))
+
+
+def captioned_means(module: ConditionalGaussian, known: Known, shapes: Tensor) -> Tensor:
+    """Return what the first captions of some shapes [N] call for, [N, K]."""
+    parts = torch.split(shapes, _AT_A_TIME)
+    return torch.cat([module.mean(known.conditions.first(p), known.basis) for p in parts])
+
+
+def k_means(points: Tensor, num_groups: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return centers [G, K] and the group of each point, [N]; of few points some stay empty."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(points), generator=generator)
+    centers = points[order[torch.arange(num_groups) % len(points)]].clone()
+    groups = torch.cdist(points, centers).argmin(1)
+    for _ in range(_ROUNDS):
+        sums = torch.zeros_like(centers).index_add_(0, groups, points)
+        counts = torch.bincount(groups, minlength=num_groups)[:, None]
+        centers = torch.where(counts > 0, sums / counts.clamp(min=1), centers)
+        groups = torch.cdist(points, centers).argmin(1)
+    return centers, groups
+
+
+def covariance(off: Tensor, rank: int, widest: Tensor) -> tuple[Tensor, Tensor]:
+    """Return spread [K] and factors [K, rank] of a group's covariance.
+
+    Args:
+        off: how far its shapes are from their means, [N, K].
+        rank: directions to keep.
+        widest: spread of all shapes, [K]; that of a group with fewer than two.
+    """
+    factors = torch.zeros(off.shape[1], rank)
+    if len(off) < 2:
+        return widest.float(), factors
+    _, scale, rows = torch.linalg.svd(off, full_matrices=False)
+    count = min(rank, len(scale))
+    variance = _KEPT * scale[:count].square() / len(off)
+    factors[:, :count] = rows[:count].T * variance.sqrt()
+    total = off.square().mean(0)
+    own = torch.maximum(total - factors.square().sum(1), _LEAST_SHARE * total)
+    return own.sqrt().clamp(min=1e-3), factors
+
+
+def _sizes(groups: Tensor) -> str:
+    counts = groups.bincount()
+    return f"{int(counts[counts > 0].min())} to {int(counts.max())}"
