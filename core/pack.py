@@ -159,12 +159,19 @@ def _check_condition(path: Path, manifest: PackManifest) -> None:
         raise CheckpointError(path, "has a CLIP of another number of words")
     if clip.token_width != manifest.prior.condition_width:
         raise CheckpointError(path, "has a CLIP whose tokens its prior does not read")
+    gaussian = manifest.prior.gaussian
+    known = range(manifest.prior.num_pooled)
+    if gaussian is not None and not set(gaussian.shape_tokens) < set(known):
+        raise CheckpointError(path, "has a prior that looks for shapes in tokens it does not pool")
     if clip.num_tokens < manifest.prior.num_pooled:
         raise CheckpointError(path, "has a CLIP with fewer tokens than its prior pools")
 
 
 def _with_gaussian(values: dict[str, Any]) -> dict[str, Any]:
-    return values | {"gaussian": _optional(GaussianSpec, values.get("gaussian"))}
+    sizes = values.get("gaussian")
+    if sizes is not None:
+        sizes = sizes | {"shape_tokens": tuple(map(int, sizes["shape_tokens"]))}
+    return values | {"gaussian": _optional(GaussianSpec, sizes)}
 
 
 def _with_blocks(values: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -16,6 +16,10 @@ class GaussianSpec:
 
     width: int
     """Of the hidden layers of the network that gives the mean."""
+    shape_tokens: tuple[int, ...]
+    """Condition tokens that tell kinds and how they stand; the others tell what is painted how."""
+    num_paints: int
+    """Numbers that all painting comes down to."""
     num_groups: int
     """Of shapes that share a covariance."""
     rank: int
@@ -310,7 +314,9 @@ PRIORS["starter-scenes"] = replace(
     num_layers=6,
     basis_size=512,
     num_pooled=8,
-    gaussian=GaussianSpec(width=1024, num_groups=128, rank=24),
+    gaussian=GaussianSpec(
+        width=768, shape_tokens=(0, 4, 7), num_paints=16, num_groups=128, rank=24
+    ),
 )
 
 DECODERS: dict[str, DecoderSpec] = {

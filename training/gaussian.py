@@ -62,8 +62,8 @@ def run_gaussian(config: TrainingConfig, known: Known, arguments: argparse.Names
     if spec.gaussian is None or stage is None:
         raise ConfigError(NO_GAUSSIAN.format(config.architecture))
     torch.manual_seed(config.seed)
-    size = spec.num_pooled * spec.condition_width
-    module = ConditionalGaussian(spec.gaussian, size, spec.basis_size)
+    sizes = spec.num_pooled, spec.condition_width, spec.basis_size
+    module = ConditionalGaussian(spec.gaussian, *sizes)
     nn.init.zeros_(module.mean_out.weight)
     nn.init.zeros_(module.mean_out.bias)
     fit_mean(module, known, stage, arguments.run, config.seed, arguments.device)
@@ -83,8 +83,7 @@ def fit_mean(
     device: torch.device | str = "cpu",
 ) -> None:
     """Train the mean of a distribution, from the beginning or from where a run was stopped."""
-    for name, parameter in module.named_parameters():
-        parameter.requires_grad_(name.startswith("mean_"))
+    module.requires_grad_(True)
     run = Run("gaussian", module.to(device), stage, folder)
     run.train(partial(_mean_loss, run, module, known, stage.batch_size), seed + 5)
     run.use_average()

@@ -255,8 +255,8 @@ def gaussian_probe(config: TrainingConfig) -> Probe:
     spec, stage = PRIORS[config.architecture], config.gaussian
     if spec.gaussian is None or stage is None:
         raise ConfigError(NO_GAUSSIAN.format(config.architecture))
-    size = spec.num_pooled * spec.condition_width
-    module = ConditionalGaussian(spec.gaussian, size, spec.basis_size).requires_grad_(True)
+    sizes = spec.num_pooled, spec.condition_width, spec.basis_size
+    module = ConditionalGaussian(spec.gaussian, *sizes).requires_grad_(True)
     basis = LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
     condition = torch.zeros(stage.batch_size, spec.num_pooled, spec.condition_width)
     return Probe(module, lambda: module.mean(condition, basis).sum(), stage)

@@ -65,29 +65,46 @@ class ConditionalGaussian(nn.Module):
     spreads: Tensor
     factors: Tensor
 
-    def __init__(self, spec: GaussianSpec, condition_size: int, basis_size: int) -> None:
+    def __init__(
+        self, spec: GaussianSpec, num_tokens: int, token_width: int, basis_size: int
+    ) -> None:
         """Make a distribution of nothing; `training/gaussian.py` fills it.
 
         Args:
             spec: sizes.
-            condition_size: numbers in all the condition tokens that are read.
+            num_tokens: condition tokens that are read, T.
+            token_width: E.
             basis_size: K.
         """
         super().__init__()
-        groups, rank = spec.num_groups, spec.rank
-        self.mean_in = nn.Linear(condition_size, spec.width)
-        self.mean_hidden = nn.Linear(spec.width, spec.width)
-        self.mean_out = nn.Linear(spec.width, basis_size)
-        self.register_buffer("centers", torch.zeros(groups, basis_size))
-        self.register_buffer("spreads", torch.ones(groups, basis_size))
-        self.register_buffer("factors", torch.zeros(groups, basis_size, rank))
+        shape, width = list(spec.shape_tokens), spec.width
+        self._shape_tokens = shape
+        self._paint_tokens = [token for token in range(num_tokens) if token not in shape]
+        self.shape_in = nn.Linear(len(shape) * token_width, width)
+        self.shape_hidden = nn.Linear(width, width)
+        self.painted_in = nn.Linear(width, width)
+        self.paint_in = nn.Linear(len(self._paint_tokens) * token_width, width // 2)
+        self.paint_hidden = nn.Linear(width // 2, spec.num_paints)
+        self.paint_out = nn.Linear(spec.num_paints, width)
+        self.mean_out = nn.Linear(2 * width, basis_size)
+        self.register_buffer("centers", torch.zeros(spec.num_groups, basis_size))
+        self.register_buffer("spreads", torch.ones(spec.num_groups, basis_size))
+        self.register_buffer("factors", torch.zeros(spec.num_groups, basis_size, spec.rank))
         # Statistics of a data set: a prior is trained beside them, not through them.
         self.requires_grad_(False)
 
     def mean(self, condition: Tensor, basis: LatentBasis) -> Tensor:
-        """Return the mean of what conditions [B, T, E] call for, fp32, [B, K]."""
-        h = F.silu(self.mean_in(condition.flatten(1).to(self.mean_in.weight.dtype)))
-        mean: Tensor = self.mean_out(F.silu(self.mean_hidden(h)))
+        """Return the mean of what conditions [B, T, E] call for, fp32, [B, K].
+
+        Paint is a few numbers that a shape answers to linearly: so a kind takes a color that it was
+        never seen with, where a network of both at once fell back on kinds that it knew in it.
+        """
+        condition = condition.to(self.shape_in.weight.dtype)
+        h = F.silu(self.shape_in(condition[:, self._shape_tokens].flatten(1)))
+        h = F.silu(self.shape_hidden(h))
+        paint = F.silu(self.paint_in(condition[:, self._paint_tokens].flatten(1)))
+        painted = self.painted_in(h) * self.paint_out(self.paint_hidden(paint))
+        mean: Tensor = self.mean_out(torch.cat([h, painted], dim=1))
         return mean.float() * basis.spread.float()
 
     def forward(self, condition: Tensor, basis: LatentBasis) -> Gaussian:

@@ -49,7 +49,7 @@ class LatentPrior(nn.Module):
         )
         self.gaussian = (
             ConditionalGaussian(
-                spec.gaussian, spec.num_pooled * spec.condition_width, spec.basis_size
+                spec.gaussian, spec.num_pooled, spec.condition_width, spec.basis_size
             )
             if spec.gaussian
             else None

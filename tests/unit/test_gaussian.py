@@ -12,7 +12,7 @@ from maquette.core.prior.transformer import LatentPrior
 from maquette.core.specs import GaussianSpec, PriorSpec
 from torch import Tensor
 
-SIZES = GaussianSpec(width=16, num_groups=3, rank=2)
+SIZES = GaussianSpec(width=16, shape_tokens=(0,), num_paints=3, num_groups=3, rank=2)
 SPEC = PriorSpec(
     num_latents=6,
     channels=4,
@@ -40,7 +40,7 @@ def _basis() -> LatentBasis:
 
 def _filled() -> ConditionalGaussian:
     torch.manual_seed(3)
-    module = ConditionalGaussian(SIZES, 16, 8)
+    module = ConditionalGaussian(SIZES, 2, 8, 8)
     for buffer in (module.centers, module.factors):
         buffer.normal_()
     module.spreads.uniform_(0.3, 1.0)

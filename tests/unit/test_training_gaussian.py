@@ -31,7 +31,7 @@ from maquette.training.stages import STAGES
 from maquette.training.values import ConfigError
 from torch import Tensor
 
-SIZES = GaussianSpec(width=32, num_groups=2, rank=1)
+SIZES = GaussianSpec(width=32, shape_tokens=(0,), num_paints=2, num_groups=2, rank=1)
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 
 
@@ -84,7 +84,7 @@ def _known() -> tuple[Known, Tensor]:
     generator = torch.Generator().manual_seed(2)
     count = 1200
     kind = torch.randint(2, (count,), generator=generator)
-    tokens = torch.zeros(count, 1, 1, 4)
+    tokens = torch.zeros(count, 1, 2, 4)
     tokens[torch.arange(count), 0, 0, kind] = 1
     means = torch.tensor([[4.0, 0.0, 1.0], [-4.0, 2.0, 0.0]])
     directions = torch.tensor([[0.0, 1.5, 0.0], [0.0, 0.0, 1.5]])
@@ -99,7 +99,7 @@ def _known() -> tuple[Known, Tensor]:
 def test_mean_and_direction_of_each_kind_are_found(tmp_path: Path) -> None:
     known, kind = _known()
     torch.manual_seed(0)
-    module = ConditionalGaussian(SIZES, 4, 3)
+    module = ConditionalGaussian(SIZES, 2, 4, 3)
     stage = StageConfig(num_steps=400, batch_size=64, learning_rate=5e-3, precision="fp32")
 
     fit_mean(module, known, stage, tmp_path, seed=0)
@@ -121,6 +121,40 @@ def test_mean_and_direction_of_each_kind_are_found(tmp_path: Path) -> None:
     error = (found.denoise(noisy, torch.ones(100)).clean - known.coefficients[held]).square().sum()
     plain = known.basis.denoise(noisy, torch.ones(100)).clean - known.coefficients[held]
     assert float(error) < 0.6 * float(plain.square().sum())
+
+
+def test_a_kind_takes_a_paint_it_was_never_seen_in(tmp_path: Path) -> None:
+    """Kinds answer to paint each in its own directions; some pairs are kept out of training."""
+    generator = torch.Generator().manual_seed(4)
+    num_kinds, num_paints, count, size = 6, 8, 3000, 12
+    kinds = torch.randint(num_kinds, (count,), generator=generator)
+    paints = torch.randint(num_paints, (count,), generator=generator)
+    plain = 3 * torch.randn(num_kinds, size, generator=generator)
+    answers = torch.randn(num_kinds, size, 3, generator=generator)
+    colors = torch.randn(num_paints, 3, generator=generator)
+    shapes = plain[kinds] + (answers[kinds] @ colors[paints][..., None])[..., 0]
+    tokens = torch.zeros(count, 1, 2, num_paints)
+    tokens[torch.arange(count), 0, 0, kinds] = 1
+    tokens[torch.arange(count), 0, 1, paints] = 1
+    is_kept_out = (kinds + paints) % num_paints == 0
+    order = torch.cat([(~is_kept_out).nonzero()[:, 0], is_kept_out.nonzero()[:, 0]])
+    basis = LatentBasis(size, 1, size)
+    basis.rows.copy_(torch.eye(size))
+    basis.spread.copy_(shapes.std(0))
+    num_training = int((~is_kept_out).sum())
+    known = Known(shapes[order], CachedConditions(tokens[order]), basis, num_training)
+    sizes = GaussianSpec(width=64, shape_tokens=(0,), num_paints=3, num_groups=2, rank=1)
+    torch.manual_seed(0)
+    module = ConditionalGaussian(sizes, 2, num_paints, size)
+    stage = StageConfig(num_steps=1500, batch_size=64, learning_rate=5e-3, precision="fp32")
+
+    fit_mean(module, known, stage, tmp_path, seed=0)
+
+    held = torch.arange(num_training, count)
+    found = module.mean(known.conditions.first(held), basis)
+    off = (found - known.coefficients[held]).square().sum()
+    unpainted = (plain[kinds[order[held]]] - known.coefficients[held]).square().sum()
+    assert float(off) < 0.1 * float(unpainted)
 
 
 def test_a_prior_without_one_is_told_so(tmp_path: Path) -> None:
@@ -179,7 +213,7 @@ def test_a_mean_that_was_stopped_ends_with_the_same_bits(
 
     def trained(folder: Path, stage: StageConfig) -> dict[str, Tensor]:
         torch.manual_seed(0)
-        module = ConditionalGaussian(SIZES, 4, 3)
+        module = ConditionalGaussian(SIZES, 2, 4, 3)
         fit_mean(module, known, stage, folder, seed=0)
         return module.state_dict()
 

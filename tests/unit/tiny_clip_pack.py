@@ -37,7 +37,7 @@ def write_tiny_clip_pack(folder: Path) -> PackManifest:
         num_tokens=4,
         token_width=8,
     )
-    gaussian = GaussianSpec(width=16, num_groups=3, rank=2)
+    gaussian = GaussianSpec(width=16, shape_tokens=(0,), num_paints=3, num_groups=3, rank=2)
     known = replace(manifest.prior, gaussian=gaussian)
     manifest = replace(manifest, prior=known, word_encoder=None, clip=spec)
     prior, decoder = LatentPrior(manifest.prior), Decoder(manifest.decoder)
