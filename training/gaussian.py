@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..core.prior.basis import LatentBasis
 from ..core.prior.gaussian import ConditionalGaussian
 from ..core.specs import PRIORS, GaussianSpec
-from .conditions import ConditionSource
+from .conditions import CachedConditions
 from .config import StageConfig, TrainingConfig
 from .loop import Run, rank
 from .saving import save_whole
@@ -47,7 +47,7 @@ class Known:
 
     coefficients: Tensor
     """Of every shape, those of validation last, [N, K]."""
-    conditions: ConditionSource
+    conditions: CachedConditions
     basis: LatentBasis
     num_training: int
 
@@ -118,7 +118,7 @@ def fit_groups(module: ConditionalGaussian, spec: GaussianSpec, known: Known, se
         known: shapes; captions alone say which belong together.
         seed: of the first centers.
     """
-    means = captioned_means(module, known, torch.arange(known.num_training))
+    means = told_means(module, known, known.num_training)
     centers, groups = k_means(means, spec.num_groups, seed)
     off = known.coefficients[: known.num_training].float() - means
     for group in range(spec.num_groups):
@@ -129,10 +129,21 @@ def fit_groups(module: ConditionalGaussian, spec: GaussianSpec, known: Known, se
     logger.info("gaussian: %d groups of %s shapes", spec.num_groups, _sizes(groups))
 
 
-def captioned_means(module: ConditionalGaussian, known: Known, shapes: Tensor) -> Tensor:
-    """Return what the first captions of some shapes [N] call for, [N, K]."""
-    parts = torch.split(shapes, _AT_A_TIME)
-    return torch.cat([module.mean(known.conditions.first(p), known.basis) for p in parts])
+def told_means(module: ConditionalGaussian, known: Known, count: int) -> Tensor:
+    """Return what the caption that tells most of each of the first shapes calls for, [count, K].
+
+    A caption that leaves the color open would make every color part of its group's variance, and
+    prompts that name one would vary as well.
+    """
+    found = []
+    for start in range(0, count, _AT_A_TIME):
+        shapes = slice(start, min(start + _AT_A_TIME, count))
+        captions = known.conditions.captions[shapes]
+        means = module.mean(captions.float().flatten(0, 1), known.basis)
+        means = means.view(*captions.shape[:2], -1)  # [B, V, K]
+        off = (means - known.coefficients[shapes].float()[:, None]).square().sum(2)
+        found.append(means[torch.arange(len(means)), off.argmin(1)])
+    return torch.cat(found)
 
 
 def k_means(points: Tensor, num_groups: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,7 @@ from maquette.training.gaussian import (
     fit_mean,
     k_means,
     run_gaussian,
+    told_means,
 )
 from maquette.training.loop import Run
 from maquette.training.memory import estimate
@@ -155,6 +156,23 @@ def test_a_kind_takes_a_paint_it_was_never_seen_in(tmp_path: Path) -> None:
     off = (found - known.coefficients[held]).square().sum()
     unpainted = (plain[kinds[order[held]]] - known.coefficients[held]).square().sum()
     assert float(off) < 0.1 * float(unpainted)
+
+
+def test_groups_go_by_the_caption_that_tells_most() -> None:
+    known, _ = _known()
+    generator = torch.Generator().manual_seed(5)
+    both = CachedConditions(torch.randn(len(known.coefficients), 2, 2, 4, generator=generator))
+    torch.manual_seed(0)
+    module = ConditionalGaussian(SIZES, 2, 4, 3)
+
+    told = told_means(module, replace(known, conditions=both), 100)
+
+    means = torch.stack(
+        [module.mean(both.captions[:100, each].float(), known.basis) for each in range(2)]
+    )
+    off = (means - known.coefficients[:100]).norm(dim=2)
+    assert 0 < int((off[0] < off[1]).sum()) < 100
+    torch.testing.assert_close((told - known.coefficients[:100]).norm(dim=1), off.amin(0))
 
 
 def test_a_prior_without_one_is_told_so(tmp_path: Path) -> None:
