@@ -159,10 +159,10 @@ def _check_condition(path: Path, manifest: PackManifest) -> None:
         raise CheckpointError(path, "has a CLIP of another number of words")
     if clip.token_width != manifest.prior.condition_width:
         raise CheckpointError(path, "has a CLIP whose tokens its prior does not read")
-    gaussian = manifest.prior.gaussian
-    known = range(manifest.prior.num_pooled)
-    if gaussian is not None and not set(gaussian.shape_tokens) < set(known):
-        raise CheckpointError(path, "has a prior that looks for shapes in tokens it does not pool")
+    if gaussian := manifest.prior.gaussian:
+        pooled = set(range(manifest.prior.num_pooled))
+        if not set() < set(gaussian.shape_tokens) < pooled:
+            raise CheckpointError(path, "looks for shapes in tokens that its prior does not pool")
     if clip.num_tokens < manifest.prior.num_pooled:
         raise CheckpointError(path, "has a CLIP with fewer tokens than its prior pools")
 

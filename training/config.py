@@ -125,8 +125,8 @@ class PriorLossConfig:
     log_sigma_mean: Finite
     log_sigma_std: NotNegative
     spread_power: NotNegative
-    """Loss weight of a coefficient is its spread to this power; of a prior with a `gaussian`, the
-    spread that this leaves at the noise level, within the power's weights of one example."""
+    """Loss weight of a coefficient is its spread to this power; with a `gaussian`, the spread that
+    this leaves open at the noise level."""
     picture_share: Share = 0.0
     """Share of the examples whose condition is a picture; the others read a caption."""
     decoded_weight: NotNegative = 0.0

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..core.prior.basis import LatentBasis
 from ..core.prior.gaussian import ConditionalGaussian
-from ..core.specs import PRIORS, GaussianSpec
+from ..core.specs import PRIORS
 from .conditions import CachedConditions
 from .config import StageConfig, TrainingConfig
 from .loop import Run, rank
@@ -28,8 +28,6 @@ from .values import ConfigError
 logger = logging.getLogger(__name__)
 
 STATE_FILE = "estimate.pt"
-
-NO_GAUSSIAN = "gaussian needs a section [gaussian], and an architecture that has one: {} may not"
 
 _ROUNDS = 15
 """Of k-means."""
@@ -58,20 +56,33 @@ def run_gaussian(config: TrainingConfig, known: Known, arguments: argparse.Names
     Raises:
         ConfigError: the settings have no section for it, or the prior no use.
     """
+    module, stage = untrained(config)
+    fit_mean(module, known, stage, arguments.run, config.seed, arguments.device)
+    if rank() != 0:
+        return
+    module.cpu()
+    fit_groups(module, known, config.seed)
+    save_whole(module.state_dict(), arguments.run / STATE_FILE)
+
+
+def untrained(config: TrainingConfig) -> tuple[ConditionalGaussian, StageConfig]:
+    """Return the distribution before its first step, and the settings of its stage.
+
+    Raises:
+        ConfigError: the settings have no section for it, or the prior no use.
+    """
     spec, stage = PRIORS[config.architecture], config.gaussian
     if spec.gaussian is None or stage is None:
-        raise ConfigError(NO_GAUSSIAN.format(config.architecture))
+        raise ConfigError(
+            "gaussian needs a section [gaussian], and an architecture that has one:"
+            f" {config.architecture} may not"
+        )
     torch.manual_seed(config.seed)
     sizes = spec.num_pooled, spec.condition_width, spec.basis_size
     module = ConditionalGaussian(spec.gaussian, *sizes)
     nn.init.zeros_(module.mean_out.weight)
     nn.init.zeros_(module.mean_out.bias)
-    fit_mean(module, known, stage, arguments.run, config.seed, arguments.device)
-    if rank() != 0:
-        return
-    module.cpu()
-    fit_groups(module, spec.gaussian, known, config.seed)
-    save_whole(module.state_dict(), arguments.run / STATE_FILE)
+    return module, stage
 
 
 def fit_mean(
@@ -109,24 +120,24 @@ def _mean_loss(
 
 
 @torch.no_grad()
-def fit_groups(module: ConditionalGaussian, spec: GaussianSpec, known: Known, seed: int) -> None:
+def fit_groups(module: ConditionalGaussian, known: Known, seed: int) -> None:
     """Fill the groups of a distribution whose mean is trained.
 
     Args:
         module: on the CPU.
-        spec: its sizes.
         known: shapes; captions alone say which belong together.
         seed: of the first centers.
     """
     means = told_means(module, known, known.num_training)
-    centers, groups = k_means(means, spec.num_groups, seed)
+    num_groups, _, rank = module.factors.shape
+    centers, groups = k_means(means, num_groups, seed)
     off = known.coefficients[: known.num_training].float() - means
-    for group in range(spec.num_groups):
-        spread, factors = covariance(off[groups == group], spec.rank, known.basis.spread)
+    for group in range(num_groups):
+        spread, factors = covariance(off[groups == group], rank, known.basis.spread)
         module.spreads[group] = spread
         module.factors[group] = factors
     module.centers.copy_(centers)
-    logger.info("gaussian: %d groups of %s shapes", spec.num_groups, _sizes(groups))
+    logger.info("gaussian: %d groups of %s shapes", num_groups, _sizes(groups))
 
 
 def told_means(module: ConditionalGaussian, known: Known, count: int) -> Tensor:

@@ -20,7 +20,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..core.decoder.stf import Decoder
 from ..core.prior.basis import LatentBasis
-from ..core.prior.gaussian import ConditionalGaussian
 from ..core.prior.transformer import LatentPrior
 from ..core.specs import DECODERS, PRIORS, SmallClipSpec
 from .clip import ClipReading, contrast
@@ -28,13 +27,12 @@ from .clip_stage import required_section
 from .config import PriorLossConfig, StageConfig, TrainingConfig
 from .dataset import Queries
 from .field_loss import field_loss
-from .gaussian import NO_GAUSSIAN
+from .gaussian import untrained
 from .prior_loss import Decoding, prior_loss
 from .shapes.phrases import caption_vocabulary
 from .stage1 import AutoEncoder
 from .stage2 import recompute_blocks
 from .text import CaptionReader, word_encoder_spec
-from .values import ConfigError
 
 _MIB = 2**20
 _MAX_WORDS = 24
@@ -252,11 +250,9 @@ def _queries(batch: int, count: int) -> Queries:
 
 def gaussian_probe(config: TrainingConfig) -> Probe:
     """Return a step of the mean's training."""
-    spec, stage = PRIORS[config.architecture], config.gaussian
-    if spec.gaussian is None or stage is None:
-        raise ConfigError(NO_GAUSSIAN.format(config.architecture))
-    sizes = spec.num_pooled, spec.condition_width, spec.basis_size
-    module = ConditionalGaussian(spec.gaussian, *sizes).requires_grad_(True)
+    module, stage = untrained(config)
+    module.requires_grad_(True)
+    spec = PRIORS[config.architecture]
     basis = LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
     condition = torch.zeros(stage.batch_size, spec.num_pooled, spec.condition_width)
     return Probe(module, lambda: module.mean(condition, basis).sum(), stage)

@@ -28,5 +28,7 @@ def averaged_state(saved: Mapping[str, Any], module: nn.Module) -> dict[str, Ten
     state: dict[str, Tensor] = dict(saved["module"])
     if saved["average"] is None:
         return state
-    names = saved.get("names") or [name for name, _ in module.named_parameters()]
+    names = saved.get("names")
+    if names is None:
+        names = [name for name, each in module.named_parameters() if each.requires_grad]
     return state | dict(zip(names, saved["average"], strict=True))

@@ -175,7 +175,7 @@ def gaussian(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     """find the mean and the spread of what each condition calls for"""
     basis, coefficients, conditions = _load_pairs(config, arguments)
     assert basis is not None
-    num_training = len(coefficients) - min(NUM_VALIDATION, len(coefficients) // 10)
+    num_training = len(coefficients) - _num_validation(coefficients)
     run_gaussian(config, Known(coefficients, conditions, basis, num_training), arguments)
 
 
@@ -186,9 +186,9 @@ def stage2(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     if config.prior_loss.decoded_weight:
         seen = start_decoder(config, arguments)
         truth = DecodedTruth(ShapeDataset(_shards(arguments)), seen)
-    num_validation = min(NUM_VALIDATION, len(coefficients) // 10)
     known = _load_gaussian(config, arguments)
-    data = PriorData(coefficients, basis, conditions, truth, known, num_validation)
+    kept_out = _num_validation(coefficients)
+    data = PriorData(coefficients, basis, conditions, truth, known, kept_out)
     samples = _samples(config, arguments, conditions, data)
     train_prior(config, data, arguments.run, _warm_start(arguments), arguments.device, samples)
 
@@ -322,6 +322,10 @@ def _load_latents(
     basis = LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
     basis.load_state_dict(saved["basis"])
     return basis, saved["coefficients"]
+
+
+def _num_validation(coefficients: Tensor) -> int:
+    return min(NUM_VALIDATION, len(coefficients) // 10)
 
 
 def _load_pairs(

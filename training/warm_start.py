@@ -58,7 +58,8 @@ class WarmStart:
             torch.lerp(mine, its, share)
             for mine, its in zip(ours["average"], theirs["average"], strict=True)
         ]
-        saved = {"module": theirs["module"], "average": blended, "step": theirs["step"]}
+        kept = {key: theirs[key] for key in ("module", "names", "step") if key in theirs}
+        saved = kept | {"average": blended}
         save_whole(saved, folder / "stage2.pt")
 
     def latents(self, spec: PriorSpec) -> tuple[LatentBasis, Tensor]:

@@ -170,6 +170,17 @@ def test_a_clip_that_does_not_fit_the_pack_is_refused(
         read_manifest(folder)
 
 
+@pytest.mark.parametrize("tokens", [[], [4], [0, 1, 2, 3]])
+def test_tokens_that_tell_shapes_are_some_of_those_pooled(folder: Path, tokens: list[int]) -> None:
+    path = folder / "pack.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["prior"]["gaussian"]["shape_tokens"] = tokens
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    with pytest.raises(CheckpointError, match="looks for shapes in tokens"):
+        read_manifest(folder)
+
+
 def test_a_pack_needs_a_clip_or_a_word_encoder(folder: Path) -> None:
     path = folder / "pack.json"
     content = json.loads(path.read_text(encoding="utf-8"))

@@ -3,39 +3,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from maquette.core.prior.basis import LatentBasis
 from maquette.core.prior.gaussian import ConditionalGaussian, Gaussian
 from maquette.core.prior.transformer import LatentPrior
-from maquette.core.specs import GaussianSpec, PriorSpec
+from maquette.core.specs import GaussianSpec
+from maquette.tests.unit.tiny_prior import SPEC as PLAIN
+from maquette.tests.unit.tiny_prior import tiny_basis
 from torch import Tensor
 
 SIZES = GaussianSpec(width=16, shape_tokens=(0,), num_paints=3, num_groups=3, rank=2)
-SPEC = PriorSpec(
-    num_latents=6,
-    channels=4,
-    width=16,
-    num_layers=2,
-    num_heads=2,
-    condition_width=8,
-    normalizes_condition=False,
-    predicts_variance=False,
-    basis_size=8,
-    num_tokens=4,
-    num_pooled=2,
-    gaussian=SIZES,
-)
-
-
-def _basis() -> LatentBasis:
-    basis = LatentBasis(6, 4, 8)
-    torch.manual_seed(0)
-    basis.rows.copy_(torch.linalg.qr(torch.randn(24, 8)).Q.T)
-    basis.mean.copy_(torch.randn(24))
-    basis.spread.copy_(torch.linspace(3, 0.5, 8))
-    return basis
+SPEC = replace(PLAIN, gaussian=SIZES)
 
 
 def _filled() -> ConditionalGaussian:
@@ -93,7 +74,7 @@ def test_inputs_and_what_is_left_have_unit_variance() -> None:
 
 
 def test_a_condition_of_zeros_calls_for_every_shape() -> None:
-    module, basis = _filled(), _basis()
+    module, basis = _filled(), tiny_basis()
     conditions = torch.randn(3, 2, 8)
     conditions[1] = 0
     noisy, sigma = torch.randn(3, 8), torch.tensor([0.3, 1.0, 4.0])
@@ -107,7 +88,7 @@ def test_a_condition_of_zeros_calls_for_every_shape() -> None:
 
 
 def test_a_condition_takes_the_covariance_of_the_nearest_group() -> None:
-    module, basis = _filled(), _basis()
+    module, basis = _filled(), tiny_basis()
     conditions = torch.randn(5, 2, 8)
 
     known = module(conditions, basis)
@@ -123,7 +104,7 @@ def _prior() -> LatentPrior:
     prior = LatentPrior(SPEC)
     assert prior.basis is not None
     assert prior.gaussian is not None
-    prior.basis.load_state_dict(_basis().state_dict())
+    prior.basis.load_state_dict(tiny_basis().state_dict())
     prior.gaussian.load_state_dict(_filled().state_dict())
     return prior
 

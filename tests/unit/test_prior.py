@@ -9,37 +9,14 @@ from typing import ClassVar
 import pytest
 import torch
 from maquette.core.config import SamplerConfig
-from maquette.core.prior.basis import LatentBasis
 from maquette.core.prior.transformer import LatentPrior, timestep_embedding
 from maquette.core.sampling import sample_latents
-from maquette.core.specs import PRIORS
+from maquette.tests.unit.tiny_prior import SPEC, tiny_basis
 from torch import Tensor
 
-SPEC = replace(
-    PRIORS["starter"],
-    num_latents=6,
-    channels=4,
-    width=16,
-    num_layers=1,
-    num_heads=2,
-    condition_width=8,
-    basis_size=8,
-    num_tokens=4,
-    num_pooled=2,
-)
 
-
-def _basis() -> LatentBasis:
-    basis = LatentBasis(6, 4, 8)
-    torch.manual_seed(0)
-    basis.rows.copy_(torch.linalg.qr(torch.randn(24, 8)).Q.T)
-    basis.mean.copy_(torch.randn(24))
-    basis.spread.copy_(torch.linspace(3, 0.5, 8))
-    return basis
-
-
-def test_latents_in_the_span_survive_the_basis() -> None:
-    basis = _basis()
+def test_latents_in_the_span_survive_thetiny_basis() -> None:
+    basis = tiny_basis()
     coefficients = torch.randn(5, 8)
 
     back = basis.project(basis.reconstruct(coefficients))
@@ -53,7 +30,7 @@ def test_an_untrained_prior_is_the_best_linear_denoiser() -> None:
     torch.nn.init.zeros_(prior.latent_out.weight)
     torch.nn.init.zeros_(prior.latent_out.bias)
     assert prior.basis is not None
-    prior.basis.load_state_dict(_basis().state_dict())
+    prior.basis.load_state_dict(tiny_basis().state_dict())
     timestep = torch.tensor([100.0, 600.0])
     sigma = prior.sigma(timestep)
     noisy = torch.randn(2, 6, 4) * 3
@@ -68,7 +45,7 @@ def test_an_untrained_prior_is_the_best_linear_denoiser() -> None:
 
 def test_scalings_give_unit_variance_in_and_out() -> None:
     """Karras et al. (2022), table 1: for clean ~ N(0, s^2) input and target have variance 1."""
-    basis = _basis()
+    basis = tiny_basis()
     generator = torch.Generator().manual_seed(1)
     clean = torch.randn(200_000, 8, generator=generator) * basis.spread
     sigma = torch.tensor([1.5])
@@ -94,7 +71,7 @@ def test_the_condition_reaches_the_prediction() -> None:
     torch.manual_seed(0)
     prior = LatentPrior(SPEC)
     assert prior.basis is not None
-    prior.basis.load_state_dict(_basis().state_dict())
+    prior.basis.load_state_dict(tiny_basis().state_dict())
     x, timestep = torch.randn(1, 6, 4), torch.tensor([500.0])
 
     one = prior(x, timestep, torch.zeros(1, 2, 8))
@@ -117,7 +94,7 @@ def test_matrices_kept_by_columns_give_the_same() -> None:
     for parameter in prior.parameters():
         parameter.uniform_(-0.3, 0.3)
     assert prior.basis is not None
-    prior.basis.load_state_dict(_basis().state_dict())
+    prior.basis.load_state_dict(tiny_basis().state_dict())
     asked = torch.randn(2, 6, 4), torch.tensor([100.0, 600.0]), torch.randn(2, 2, 8)
     before = {name: value.clone() for name, value in prior.state_dict().items()}
     expected = prior(*asked)
