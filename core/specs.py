@@ -45,6 +45,9 @@ class PriorSpec:
     """The output carries C further channels per latent that samplers do not read."""
     basis_size: int = 0
     """K > 0: the transformer works on K coefficients in a fixed orthonormal basis of latents."""
+    num_shape: int = 0
+    """Coefficients of the distance alone, which come first; the rest are of color alone. 0: each
+    may be of both."""
     num_tokens: int = 0
     """Transformer tokens that share the K coefficients; only with a basis."""
     num_pooled: int = 0
@@ -83,7 +86,7 @@ class DecoderSpec:
     num_latents: int
     channels: int
     hidden_width: int
-    """H, width of every hidden layer."""
+    """H, width of every hidden layer; with `color_width`, of those of the distance."""
     num_generated: int
     """Leading layers whose weight matrices come from the latent."""
     num_hidden: int
@@ -96,6 +99,27 @@ class DecoderSpec:
     """Layer whose input the encoded direction is appended to."""
     heads: tuple[tuple[Head, int], ...] = (("signed_distance", 1), ("stf_color", 3))
     """Output channels in order, each with its width."""
+    color_width: int = 0
+    """Above 0, distance and color are two networks side by side, and this is the width of the
+    color's hidden layers; its latent vectors are the last."""
+
+    @property
+    def networks(self) -> tuple[DecoderSpec, ...]:
+        """What lies side by side in the field, each by itself: one network, or two."""
+        if not self.color_width:
+            return (self,)
+        distance, color = self.heads
+        widths = (self.hidden_width, self.color_width)
+        return tuple(
+            replace(
+                self,
+                num_latents=self.num_generated * width,
+                hidden_width=width,
+                heads=(head,),
+                color_width=0,
+            )
+            for width, head in zip(widths, (distance, color), strict=True)
+        )
 
     @property
     def encoded_position_width(self) -> int:
@@ -112,7 +136,11 @@ class DecoderSpec:
 
     def generated_shapes(self) -> tuple[tuple[int, int], ...]:
         """Return [rows, columns] of each generated matrix; one latent vector makes one row."""
-        return tuple((self.hidden_width, self.input_width(i)) for i in range(self.num_generated))
+        return tuple(
+            (each.hidden_width, each.input_width(i))
+            for each in self.networks
+            for i in range(each.num_generated)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,8 +339,10 @@ PRIORS: dict[str, PriorSpec] = {
 # is linear in them is known without the transformer, which has fewer layers for it.
 PRIORS["starter-scenes"] = replace(
     PRIORS["starter"],
+    num_latents=384,
     num_layers=6,
     basis_size=512,
+    num_shape=288,
     num_pooled=8,
     gaussian=GaussianSpec(
         width=768, shape_tokens=(0, 4, 7), num_paints=16, num_groups=128, rank=24
@@ -340,7 +370,10 @@ DECODERS: dict[str, DecoderSpec] = {
         position_frequencies=6,
     ),
 }
-DECODERS["starter-scenes"] = DECODERS["starter"]
+# Paint of its own leaves the shape alone when it changes, and either is half the work.
+DECODERS["starter-scenes"] = replace(
+    DECODERS["starter"], num_latents=384, hidden_width=96, color_width=96
+)
 
 ENCODERS: dict[str, EncoderSpec] = {
     "shap-e": EncoderSpec(

@@ -78,10 +78,11 @@ def untrained(config: TrainingConfig) -> tuple[ConditionalGaussian, StageConfig]
             f" {config.architecture} may not"
         )
     torch.manual_seed(config.seed)
-    sizes = spec.num_pooled, spec.condition_width, spec.basis_size
+    sizes = spec.num_pooled, spec.condition_width, spec.basis_size, spec.num_shape
     module = ConditionalGaussian(spec.gaussian, *sizes)
     nn.init.zeros_(module.mean_out.weight)
     nn.init.zeros_(module.mean_out.bias)
+    nn.init.zeros_(module.painted_out.weight)
     return module, stage
 
 
@@ -130,7 +131,7 @@ def fit_groups(module: ConditionalGaussian, known: Known, seed: int) -> None:
     """
     means = told_means(module, known, known.num_training)
     num_groups, _, rank = module.factors.shape
-    centers, groups = k_means(means, num_groups, seed)
+    centers, groups = k_means(means[:, : module.centers.shape[1]], num_groups, seed)
     off = known.coefficients[: known.num_training].float() - means
     for group in range(num_groups):
         spread, factors = covariance(off[groups == group], rank, known.basis.spread)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ..core.decoder.implicit_mlp import ImplicitMLP
 from ..core.decoder.params_proj import RowProjection
 from ..core.decoder.stf import Decoder
 from ..core.prior.transformer import LatentPrior
@@ -22,8 +23,10 @@ def initialise_decoder(decoder: Decoder) -> None:
         nn.init.normal_(matrix.weight, std=decoder.spec.channels**-0.5)
         nn.init.normal_(matrix.bias, std=base)
         nn.init.constant_(matrix.norm.weight, GENERATED_SCALE * base)
-    for parameter in decoder.mlp.generated_biases:
-        nn.init.uniform_(parameter, -0.1, 0.1)
+    for layer in decoder.mlp.modules():
+        if isinstance(layer, ImplicitMLP):
+            for parameter in layer.generated_biases:
+                nn.init.uniform_(parameter, -0.1, 0.1)
 
 
 PUBLISHED_SCALE = 0.25

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..core.decoder.stf import Decoder
 from ..core.prior.basis import LatentBasis
-from ..core.specs import DECODERS, PRIORS
+from ..core.specs import DECODERS, PRIORS, DecoderSpec, PriorSpec
 from .config import TrainingConfig
 from .dataset import ShapeDataset
 from .encoder import PointEncoder
@@ -81,22 +81,35 @@ def encode_all(config: TrainingConfig, data: ShapeDataset, model: AutoEncoder) -
 
 @torch.no_grad()
 def fit_basis(config: TrainingConfig, latents: Tensor, num_training: int) -> LatentBasis:
-    """Fit the principal components of the training latents [N, L * C]."""
+    """Fit the principal components of the training latents [N, L * C], shape and paint apart."""
     spec = PRIORS[config.architecture]
     basis = LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
     torch.manual_seed(config.seed)
     training = latents[:num_training].float()
     basis.mean.copy_(training.mean(0))
     centred = training - basis.mean
-    # A randomised SVD of a fifth more components than asked for is exact enough for the last.
-    _, _, right = torch.svd_lowrank(centred, q=int(spec.basis_size * 1.2), niter=3)
-    basis.rows.copy_(right.T[: spec.basis_size])
-    basis.spread.copy_((centred @ basis.rows.T).std(0))
-    share = float(basis.spread.square().sum() / centred.var(0).sum())
-    logger.info(
-        "basis of %d components holds %.2f %% of the variance", len(basis.rows), share * 100
-    )
+    basis.rows.zero_()
+    for rows, columns in latent_parts(spec, DECODERS[config.architecture]):
+        part = centred[:, columns]
+        count = rows.stop - rows.start
+        # A randomised SVD of a fifth more components than asked for is exact enough for the last.
+        _, _, right = torch.svd_lowrank(part, q=int(count * 1.2), niter=3)
+        basis.rows[rows, columns] = right.T[:count]
+        basis.spread[rows] = (part @ right[:, :count]).std(0)
+        share = float(basis.spread[rows].square().sum() / part.var(0).sum())
+        logger.info("basis of %d components holds %.2f %% of the variance", count, share * 100)
     return basis
+
+
+def latent_parts(prior: PriorSpec, decoder: DecoderSpec) -> list[tuple[slice, slice]]:
+    """Return which components are of which numbers of a latent: all of all, or shape and paint."""
+    if not prior.num_shape:
+        return [(slice(0, prior.basis_size), slice(0, prior.num_latents * prior.channels))]
+    middle = decoder.networks[0].num_latents * decoder.channels
+    return [
+        (slice(0, prior.num_shape), slice(0, middle)),
+        (slice(prior.num_shape, prior.basis_size), slice(middle, None)),
+    ]
 
 
 def fit_all(

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The implicit function of Shap-E: an MLP over positions whose first layers are generated."""
+"""The implicit function of Shap-E: an MLP over positions whose first layers are generated.
+
+A small field may have two of them, one for the distance and one for the color.
+"""
 
 from __future__ import annotations
 
@@ -59,12 +62,11 @@ class ImplicitMLP(nn.Module):
 
     def split(self, channels: Tensor, head: Head) -> Tensor:
         """Return the raw channels of one head, [..., width]."""
-        start = 0
-        for name, width in self.spec.heads:
-            if name == head:
-                return channels[..., start : start + width]
-            start += width
-        raise ValueError(f"this field has no head {head!r}")
+        return _split(self.spec, channels, head)
+
+    def only(self, head: Head, points: Tensor, weights: Sequence[Tensor]) -> Tensor:
+        """Return the raw channels of one head, [B, P, width], at the cost of all."""
+        return self.split(self(points, weights), head)
 
     def _takes(self, layer: int) -> bool:
         return layer == self.spec.direction_layer
@@ -79,6 +81,65 @@ class ImplicitMLP(nn.Module):
             return F.linear(h, layer.weight[:, : self.spec.hidden_width], layer.bias)
         encoded = encode_position(directions, self.spec.direction_frequencies).to(h.dtype)
         return layer(torch.cat([h, encoded], dim=-1))  # type: ignore[no-any-return]
+
+
+class SplitMLP(nn.Module):
+    """Two implicit functions side by side, of the distance and of the color.
+
+    What colors a shape has then says nothing about its surface, and either is evaluated without
+    the other.
+    """
+
+    def __init__(self, spec: DecoderSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        distance, color = spec.networks
+        self.distance = ImplicitMLP(distance)
+        self.color = ImplicitMLP(color)
+
+    @property
+    def output(self) -> nn.Linear:
+        """A layer that is where all are, in the type of all."""
+        return self.color.output
+
+    def forward(
+        self, points: Tensor, weights: Sequence[Tensor], directions: Tensor | None = None
+    ) -> Tensor:
+        """Evaluate both; as `ImplicitMLP` does, with the matrices of the distance first."""
+        distance, color = self._parted(weights)
+        return torch.cat(
+            [self.distance(points, distance, directions), self.color(points, color, directions)],
+            dim=-1,
+        )
+
+    def split(self, channels: Tensor, head: Head) -> Tensor:
+        """Return the raw channels of one head, [..., width]."""
+        return _split(self.spec, channels, head)
+
+    def only(self, head: Head, points: Tensor, weights: Sequence[Tensor]) -> Tensor:
+        """Return the raw channels of one head, [B, P, width], without computing the other."""
+        distance, color = self._parted(weights)
+        if head == self.spec.heads[0][0]:
+            return self.distance.only(head, points, distance)
+        return self.color.only(head, points, color)
+
+    def _parted(self, weights: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        count = self.spec.num_generated
+        return weights[:count], weights[count:]
+
+
+def implicit_function(spec: DecoderSpec) -> ImplicitMLP | SplitMLP:
+    """Return the network or networks of a field, all zeros and random layers."""
+    return SplitMLP(spec) if spec.color_width else ImplicitMLP(spec)
+
+
+def _split(spec: DecoderSpec, channels: Tensor, head: Head) -> Tensor:
+    start = 0
+    for name, width in spec.heads:
+        if name == head:
+            return channels[..., start : start + width]
+        start += width
+    raise ValueError(f"this field has no head {head!r}")
 
 
 def _generated_layer(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

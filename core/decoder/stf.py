@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..beside import Crew
-from ..specs import DecoderSpec
-from .implicit_mlp import ImplicitMLP
+from ..specs import DecoderSpec, Head
+from .implicit_mlp import ImplicitMLP, SplitMLP, implicit_function
 from .params_proj import ParamsProj
 from .pieces import in_pieces
 
@@ -23,7 +23,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.spec = spec
         self.params_proj = ParamsProj(spec)
-        self.mlp = ImplicitMLP(spec)
+        self.mlp = implicit_function(spec)
 
     def weights(self, latent: Tensor) -> list[Tensor]:
         """Return the generated matrices of latents [B, L, C]; see `ParamsProj`."""
@@ -48,7 +48,7 @@ class SignedDistanceField:
 
     def __init__(
         self,
-        mlp: ImplicitMLP,
+        mlp: ImplicitMLP | SplitMLP,
         weights: Sequence[Tensor],
         *,
         chunk_size: int | None = None,
@@ -82,7 +82,7 @@ class SignedDistanceField:
         Returns:
             fp32, [P].
         """
-        raw = self.mlp.split(self._raw(self.mlp, self.weights, points), "signed_distance")
+        raw = self._raw(self.mlp, self.weights, "signed_distance", points)
         return raw.float().tanh()[..., 0]
 
     @property
@@ -91,16 +91,18 @@ class SignedDistanceField:
         return None if self._color_mlp is self.mlp else self._draft_distance
 
     def _draft_distance(self, points: Tensor) -> Tensor:
-        raw = self._raw(self._color_mlp, self._color_weights, points)
-        return self.mlp.split(raw, "signed_distance").float().tanh()[..., 0]
+        raw = self._raw(self._color_mlp, self._color_weights, "signed_distance", points)
+        return raw.float().tanh()[..., 0]
 
     def color(self, points: Tensor) -> Tensor:
         """Return sRGB colours in [0, 1] at points [P, 3], fp32, [P, 3]."""
-        raw = self._raw(self._color_mlp, self._color_weights, points)
-        return self.mlp.split(raw, "stf_color").float().sigmoid()
+        raw = self._raw(self._color_mlp, self._color_weights, "stf_color", points)
+        return raw.float().sigmoid()
 
-    def _raw(self, mlp: ImplicitMLP, weights: Sequence[Tensor], points: Tensor) -> Tensor:
+    def _raw(
+        self, mlp: ImplicitMLP | SplitMLP, weights: Sequence[Tensor], head: Head, points: Tensor
+    ) -> Tensor:
         def evaluate(piece: Tensor) -> Tensor:
-            return mlp(piece[None], weights)[0]  # type: ignore[no-any-return]
+            return mlp.only(head, piece[None], weights)[0]
 
         return in_pieces(evaluate, points, mlp.output.weight.dtype, self._chunk_size, self._crew)

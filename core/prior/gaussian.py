@@ -65,7 +65,12 @@ class ConditionalGaussian(nn.Module):
     factors: Tensor
 
     def __init__(
-        self, spec: GaussianSpec, num_tokens: int, token_width: int, basis_size: int
+        self,
+        spec: GaussianSpec,
+        num_tokens: int,
+        token_width: int,
+        basis_size: int,
+        num_shape: int = 0,
     ) -> None:
         """Make a distribution of nothing; `training/gaussian.py` fills it.
 
@@ -74,8 +79,10 @@ class ConditionalGaussian(nn.Module):
             num_tokens: condition tokens that are read, T.
             token_width: E.
             basis_size: K.
+            num_shape: leading coefficients that paint has no part in; 0 if it has in all.
         """
         super().__init__()
+        self._num_shape = num_shape
         shape, width = list(spec.shape_tokens), spec.width
         self._shape_tokens = shape
         self._paint_tokens = [token for token in range(num_tokens) if token not in shape]
@@ -85,8 +92,9 @@ class ConditionalGaussian(nn.Module):
         self.paint_in = nn.Linear(len(self._paint_tokens) * token_width, width // 2)
         self.paint_hidden = nn.Linear(width // 2, spec.num_paints)
         self.paint_out = nn.Linear(spec.num_paints, width)
-        self.mean_out = nn.Linear(2 * width, basis_size)
-        self.register_buffer("centers", torch.zeros(spec.num_groups, basis_size))
+        self.mean_out = nn.Linear(width, basis_size)
+        self.painted_out = nn.Linear(width, basis_size - num_shape, bias=False)
+        self.register_buffer("centers", torch.zeros(spec.num_groups, num_shape or basis_size))
         self.register_buffer("spreads", torch.ones(spec.num_groups, basis_size))
         self.register_buffer("factors", torch.zeros(spec.num_groups, basis_size, spec.rank))
         # Statistics of a data set: a prior is trained beside them, not through them.
@@ -103,7 +111,7 @@ class ConditionalGaussian(nn.Module):
         h = F.silu(self.shape_hidden(h))
         paint = F.silu(self.paint_in(_side_by_side(condition, self._paint_tokens)))
         painted = self.painted_in(h) * self.paint_out(self.paint_hidden(paint))
-        mean: Tensor = self.mean_out(torch.cat([h, painted], dim=1))
+        mean: Tensor = self.mean_out(h) + F.pad(self.painted_out(painted), (self._num_shape, 0))
         return mean.float() * basis.spread.float()
 
     def forward(self, condition: Tensor, basis: LatentBasis) -> Gaussian:
@@ -116,11 +124,12 @@ class ConditionalGaussian(nn.Module):
         return Gaussian(mean, spread, torch.where(is_asked[..., None], factors, 0.0))
 
     def group(self, mean: Tensor) -> Tensor:
-        """Return which group means [B, K] are nearest to, [B].
+        """Return which group means [B, K] are nearest to, [B]; in shape, where that is told apart.
 
         A mixture of groups would have factors that cancel each other: their signs mean nothing.
         """
         centers = self.centers.float()
+        mean = mean[:, : centers.shape[1]]
         # |m - c|^2 without |m|^2, which is the same for every group.
         return (centers.square().sum(1) - 2 * mean @ centers.T).argmin(1)
 

@@ -49,7 +49,11 @@ class LatentPrior(nn.Module):
         )
         self.gaussian = (
             ConditionalGaussian(
-                spec.gaussian, spec.num_pooled, spec.condition_width, spec.basis_size
+                spec.gaussian,
+                spec.num_pooled,
+                spec.condition_width,
+                spec.basis_size,
+                spec.num_shape,
             )
             if spec.gaussian
             else None
