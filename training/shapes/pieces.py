@@ -19,7 +19,7 @@ from .placement import Vector, half_extents, inflate_thin
 from .primitives import NUM_PARAMS, Solid
 
 HALF_EXTENT = 0.85
-MIN_RADIUS = 0.03
+MIN_RADIUS = 0.045
 SOLID_ROLE, CARVED_ROLE, CUTTER_ROLE = 0, 1, 2
 
 Point = Vector | NDArray[np.float64]
