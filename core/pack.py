@@ -163,6 +163,8 @@ def _check_condition(path: Path, manifest: PackManifest) -> None:
         pooled = set(range(manifest.prior.num_pooled))
         if not set() < set(gaussian.shape_tokens) < pooled:
             raise CheckpointError(path, "looks for shapes in tokens that its prior does not pool")
+        if not 0 < manifest.prior.num_shape < manifest.prior.basis_size:
+            raise CheckpointError(path, "has a prior that does not tell shape and paint apart")
     if clip.num_tokens < manifest.prior.num_pooled:
         raise CheckpointError(path, "has a CLIP with fewer tokens than its prior pools")
 

@@ -24,6 +24,14 @@ class GaussianSpec:
     """Of shapes that share a covariance."""
     rank: int
     """Directions that a group varies in, besides each coefficient by itself."""
+    num_examples: int = 0
+    """Shapes of the data set that are kept as they are."""
+    example_width: float = 0.3
+    """How far draws stray from an example, as a share of the group's spread."""
+    doubt: float = 8.0
+    """An example counts no more than the group once its caption is sqrt(2 * doubt) reaches off."""
+    temperature: float = 1.0
+    """Spread of what is drawn, as a share of that of the shapes that it was taken from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,7 +353,12 @@ PRIORS["starter-scenes"] = replace(
     num_shape=288,
     num_pooled=8,
     gaussian=GaussianSpec(
-        width=768, shape_tokens=(0, 4, 7), num_paints=16, num_groups=128, rank=24
+        width=768,
+        shape_tokens=(0, 4, 7),
+        num_paints=16,
+        num_groups=128,
+        rank=24,
+        num_examples=3000,
     ),
 )
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stage `gaussian`: the normal distribution of coefficients that each condition calls for.
+"""The stage `gaussian`: the distribution of coefficients that each condition calls for.
 
-Its mean is regressed, its covariances are those of groups: shapes are put together by what their
-captions call for (k-means), and of each group the directions that vary most are kept.
+Its means are regressed, its covariances are those of groups: shapes are put together by what their
+captions call for (k-means), and of each group the directions that vary most are kept. Where many
+shapes have captions that call for nearly the same, some of them are kept as examples.
 """
 
 from __future__ import annotations
@@ -37,6 +38,13 @@ The rest counts as each coefficient's own."""
 _LEAST_SHARE = 0.02
 """Of a coefficient's variance that is its own at least."""
 _AT_A_TIME = 2048
+_PROBES = 512
+_FEW_ALIKE = 12
+"""Shapes that so few captions resemble are no examples: pairs of objects that are hardly seen."""
+_RARITY = 0.5
+"""A shape is kept by its captions' rarity to this power, so that "tall" ones are among them."""
+_NOWHERE = 1e3
+"""In each coefficient: what no caption calls for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,8 @@ def untrained(config: TrainingConfig) -> tuple[ConditionalGaussian, StageConfig]
     module = ConditionalGaussian(spec.gaussian, *sizes)
     nn.init.zeros_(module.mean_out.weight)
     nn.init.zeros_(module.mean_out.bias)
-    nn.init.zeros_(module.painted_out.weight)
+    nn.init.zeros_(module.color_out.weight)
+    nn.init.zeros_(module.color_out.bias)
     return module, stage
 
 
@@ -113,47 +122,96 @@ def _mean_loss(
     condition = known.conditions.draw(indices, generator).to(run.device)
     basis = known.basis.to(run.device)
     target = known.coefficients[indices].float().to(run.device)
+    cut = module.num_shape
     with run.autocast():
-        mean = module.mean(condition, basis)
+        shape = module.shape_mean(condition, basis)
+        # Paint has to do with every guess at the shape, from the mean to what it really is.
+        share = torch.rand(batch_size, 1, generator=generator).to(run.device)
+        guess = torch.lerp(shape.detach(), target[:, :cut], share)
+        mean = torch.cat([shape, module.color_mean(condition, guess, basis)], dim=1)
     # In units of each spread, large coefficients weigh more, but not as their squares.
-    error = ((mean - target) / basis.spread).square() * (basis.spread / basis.spread.mean())
-    return {"loss": error.mean(), "left": ((mean - target) ** 2).sum() / (target**2).sum()}
+    scale = basis.spread
+    error = ((mean - target) / scale).square() * (scale / scale.mean())
+    left = [
+        ((mean[:, part] - target[:, part]) ** 2).sum() / (target[:, part] ** 2).sum()
+        for part in (slice(0, cut), slice(cut, None))
+    ]
+    return {"loss": error.mean(), "shape": left[0], "color": left[1]}
 
 
 @torch.no_grad()
 def fit_groups(module: ConditionalGaussian, known: Known, seed: int) -> None:
-    """Fill the groups of a distribution whose mean is trained.
+    """Fill the groups of a distribution whose means are trained.
 
     Args:
         module: on the CPU.
         known: shapes; captions alone say which belong together.
-        seed: of the first centers.
+        seed: of the first centers, and of which examples are kept.
     """
+    cut = module.num_shape
     means = told_means(module, known, known.num_training)
     num_groups, _, rank = module.factors.shape
-    centers, groups = k_means(means[:, : module.centers.shape[1]], num_groups, seed)
+    centers, groups = k_means(means[:, :cut], num_groups, seed)
     off = known.coefficients[: known.num_training].float() - means
     for group in range(num_groups):
-        spread, factors = covariance(off[groups == group], rank, known.basis.spread)
-        module.spreads[group] = spread
-        module.factors[group] = factors
+        for part in (slice(0, cut), slice(cut, None)):
+            spread, factors = covariance(off[groups == group, part], rank, known.basis.spread[part])
+            module.spreads[group, part] = spread
+            module.factors[group, part] = factors
     module.centers.copy_(centers)
     logger.info("gaussian: %d groups of %s shapes", num_groups, _sizes(groups))
+    if module.spec.num_examples:
+        keep_examples(module, known, means[:, :cut], seed)
+
+
+def keep_examples(module: ConditionalGaussian, known: Known, told: Tensor, seed: int) -> None:
+    """Keep some shapes whose captions say what those of many others do, the rarer the sooner.
+
+    Args:
+        module: with room for them.
+        known: shapes.
+        told: what the caption of each shape in training calls for, [N, S].
+        seed: of the draw.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    reach = _reach(told, generator)
+    alike = torch.cat([(torch.cdist(part, told) < 2 * reach).sum(1) for part in told.split(512)])
+    # Drawn without replacement: the largest of random numbers that wait for their weights.
+    wait = torch.empty(len(told)).exponential_(generator=generator)
+    score = torch.where(alike > _FEW_ALIKE, wait * alike**_RARITY, torch.inf)
+    count = min(module.spec.num_examples, int(score.isfinite().sum()))
+    chosen = score.argsort()[:count]
+    module.examples[:count] = known.coefficients[chosen, : module.num_shape].float()
+    module.told.fill_(_NOWHERE)
+    module.told[:count] = told[chosen]
+    module.reach.copy_(reach)
+    logger.info("gaussian: %d examples of %d shapes, reach %.2f", count, len(told), float(reach))
+
+
+def _reach(told: Tensor, generator: torch.Generator) -> Tensor:
+    """Return how far what captions call for usually is from what the tenth most alike does."""
+    probes = told[torch.randperm(len(told), generator=generator)[:_PROBES]]
+    tenth = min(10, len(told) - 1)
+    return torch.cdist(probes, told).kthvalue(tenth + 1, dim=1).values.median()
 
 
 def told_means(module: ConditionalGaussian, known: Known, count: int) -> Tensor:
     """Return what the caption that tells most of each of the first shapes calls for, [count, K].
 
     A caption that leaves the color open would make every color part of its group's variance, and
-    prompts that name one would vary as well.
+    prompts that name one would vary as well. Colors are those called for on the shape as it is.
     """
     found = []
     for start in range(0, count, _AT_A_TIME):
         shapes = slice(start, min(start + _AT_A_TIME, count))
         captions = known.conditions.captions[shapes]
-        means = module.mean(captions.float().flatten(0, 1), known.basis)
+        actual = known.coefficients[shapes].float()
+        told = captions.float().flatten(0, 1)
+        seen = actual[:, : module.num_shape].repeat_interleave(captions.shape[1], dim=0)
+        shape = module.shape_mean(told, known.basis)
+        means = torch.cat([shape, module.color_mean(told, seen, known.basis)], dim=1)
         means = means.view(*captions.shape[:2], -1)  # [B, V, K]
-        off = (means - known.coefficients[shapes].float()[:, None]).square().sum(2)
+        off = (means - actual[:, None]).square().sum(2)
         found.append(means[torch.arange(len(means)), off.argmin(1)])
     return torch.cat(found)
 

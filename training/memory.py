@@ -255,7 +255,12 @@ def gaussian_probe(config: TrainingConfig) -> Probe:
     spec = PRIORS[config.architecture]
     basis = LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
     condition = torch.zeros(stage.batch_size, spec.num_pooled, spec.condition_width)
-    return Probe(module, lambda: module.mean(condition, basis).sum(), stage)
+
+    def loss() -> Tensor:
+        shape = module.shape_mean(condition, basis)
+        return shape.sum() + module.color_mean(condition, shape.detach(), basis).sum()
+
+    return Probe(module, loss, stage)
 
 
 PROBES: dict[str, MakeProbe] = {

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a condition says about coefficients before any of them is seen: a normal distribution.
+"""What a condition says about coefficients before any of them is seen: shape first, paint on it.
 
-Its mean is a small network's. Its covariance is that of a group of shapes with similar means, a
-diagonal and a few directions besides, as in factor analysis (Bishop, 2006, section 12.2). With it
-the best linear denoiser is known in closed form, and a prior need learn only what is not linear.
+The shape is one of some examples, or it is normally distributed; the color follows from the shape
+and from what is to be painted how. With that the best denoiser is known in closed form, and a
+prior need learn only what is left.
+
+Distributions of shapes are kernel density estimates (Parzen, 1962) where examples of what is asked
+for are known, and factor analyzers (Bishop, 2006, section 12.2) where they are not: a small network
+gives the mean, and the covariance is that of a group of shapes with similar means, a diagonal and
+a few directions besides.
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ from ..specs import GaussianSpec
 from .basis import LatentBasis, LinearEstimate
 
 _LEAST_VARIANCE = 1e-6
+_MOST_EXAMPLES = 48
+"""Whose words are nearest; the others cannot be what is meant."""
 
 
 class Gaussian(NamedTuple):
@@ -33,36 +40,106 @@ class Gaussian(NamedTuple):
     def denoise(self, noisy: Tensor, sigma: Tensor) -> LinearEstimate:
         """Return what is known of draws from the distribution that were seen with noise.
 
-        Bishop (2006), equations 2.116 and 2.117, with the inverse by Woodbury's identity.
+        Bishop (2006), equations 2.116 and 2.117.
 
         Args:
             noisy: draws plus noise, [B, K].
             sigma: its spread, [B].
         """
         noise = (sigma.float() ** 2)[:, None]
-        precision = 1 / (self.spread**2 + noise)  # [B, K]
-        scaled = self.factors * precision[..., None]
-        inner = torch.eye(self.factors.shape[2], device=noisy.device)
-        inner = inner + self.factors.transpose(1, 2) @ scaled
+        precision = _Precision.of(self.spread, self.factors, noise)
+        offset = noisy.float() - self.mean
+        clean = noisy - noise * precision.times(offset[:, None])[:, 0]
+        variance = precision.variance_left(noise).clamp(min=_LEAST_VARIANCE)
+        return LinearEstimate(offset * self._total(noise).rsqrt(), clean, variance.sqrt())
+
+    def _total(self, noise: Tensor) -> Tensor:
+        """Return the variance of each number by itself, seen with noise, [B, K]."""
+        return self.spread**2 + self.factors.square().sum(2) + noise
+
+
+class Kernels(NamedTuple):
+    """A normal distribution beside M others around examples, which share a narrower covariance."""
+
+    base: Gaussian
+    centers: Tensor
+    """[B, M, K]."""
+    log_weights: Tensor
+    """Of the examples, then of the base, [B, M + 1]."""
+    width: float
+    """Of the others' covariance, as a share of the base's in standard deviations."""
+
+    def denoise(self, noisy: Tensor, sigma: Tensor) -> LinearEstimate:
+        """Return what is known of draws from the mixture; arguments as for `Gaussian`.
+
+        Each kernel denoises by itself, and counts as far as it explains what is seen.
+        """
+        noise = (sigma.float() ** 2)[:, None]
+        alone = self.base.denoise(noisy, sigma)
+        narrow = _Precision.of(self.width * self.base.spread, self.width * self.base.factors, noise)
+        broad = _Precision.of(self.base.spread, self.base.factors, noise)
+        off = noisy.float()[:, None] - self.centers  # [B, M, K]
+        shifts = narrow.times(off)
+        base_off = (noisy.float() - self.base.mean)[:, None]
+        fits = torch.cat(
+            [
+                (off * shifts).sum(2) + narrow.log_volume[:, None],
+                (base_off * broad.times(base_off)).sum(2) + broad.log_volume[:, None],
+            ],
+            dim=1,
+        )
+        share = (self.log_weights - fits / 2).softmax(1)[..., None]  # [B, M + 1, 1]
+        cleans = noisy.float()[:, None] - noise[..., None] * shifts
+        cleans = torch.cat([cleans, alone.clean[:, None]], dim=1)
+        clean = (share * cleans).sum(1)
+        within = share[:, :-1].sum(1) * narrow.variance_left(noise)
+        within = within + share[:, -1] * alone.scale**2
+        between = (share * (cleans - clean[:, None]).square()).sum(1)
+        scale = (within + between).clamp(min=_LEAST_VARIANCE).sqrt()
+        return LinearEstimate(alone.inputs, clean, scale)
+
+
+class _Precision(NamedTuple):
+    """The inverse of diag(spread**2) + factors @ factors.T + noise, by Woodbury's identity."""
+
+    own: Tensor
+    """Of the diagonal, [B, K]."""
+    known: Tensor
+    """What is to be taken off: known.T @ known, [B, R, K]."""
+    log_volume: Tensor
+    """Logarithm of the determinant of what it inverts, [B]."""
+
+    @classmethod
+    def of(cls, spread: Tensor, factors: Tensor, noise: Tensor) -> _Precision:
+        """Invert the covariances of spreads [B, K] and factors [B, K, R] with noise [B, 1]."""
+        own = 1 / (spread**2 + noise)
+        scaled = factors * own[..., None]
+        inner = torch.eye(factors.shape[2], device=factors.device)
+        inner = inner + factors.transpose(1, 2) @ scaled
         # Without the check, which would wait for a GPU and cannot fail: eigenvalues are 1 or more.
         root = torch.linalg.cholesky_ex(inner).L
         known = torch.linalg.solve_triangular(root, scaled.transpose(1, 2), upper=False)
-        offset = noisy.float() - self.mean
-        shared = known.transpose(1, 2) @ (known @ offset[..., None])
-        clean = noisy - noise * (precision * offset - shared[..., 0])
-        variance = noise - noise**2 * (precision - known.square().sum(1))
-        total = self.spread**2 + self.factors.square().sum(2) + noise
-        return LinearEstimate(
-            offset * total.rsqrt(), clean, variance.clamp(min=_LEAST_VARIANCE).sqrt()
-        )
+        volume = 2 * root.diagonal(dim1=1, dim2=2).log().sum(1) - own.log().sum(1)
+        return cls(own, known, volume)
+
+    def times(self, offsets: Tensor) -> Tensor:
+        """Return the product with offsets [B, M, K]."""
+        return self.own[:, None] * offsets - (offsets @ self.known.transpose(1, 2)) @ self.known
+
+    def variance_left(self, noise: Tensor) -> Tensor:
+        """Return the variance of each number once it was seen with noise [B, 1], [B, K]."""
+        return noise - noise**2 * (self.own - self.known.square().sum(1))
 
 
 class ConditionalGaussian(nn.Module):
-    """The normal distribution that condition tokens call for; that of all shapes for zeros."""
+    """The distribution that condition tokens call for; that of all shapes for zeros."""
 
     centers: Tensor
     spreads: Tensor
     factors: Tensor
+    examples: Tensor
+    told: Tensor
+    reach: Tensor
 
     def __init__(
         self,
@@ -70,7 +147,7 @@ class ConditionalGaussian(nn.Module):
         num_tokens: int,
         token_width: int,
         basis_size: int,
-        num_shape: int = 0,
+        num_shape: int,
     ) -> None:
         """Make a distribution of nothing; `training/gaussian.py` fills it.
 
@@ -79,59 +156,130 @@ class ConditionalGaussian(nn.Module):
             num_tokens: condition tokens that are read, T.
             token_width: E.
             basis_size: K.
-            num_shape: leading coefficients that paint has no part in; 0 if it has in all.
+            num_shape: how many of them, S, are of the shape; they come first.
         """
         super().__init__()
-        self._num_shape = num_shape
         shape, width = list(spec.shape_tokens), spec.width
+        self.spec = spec
+        self.num_shape = num_shape
         self._shape_tokens = shape
         self._paint_tokens = [token for token in range(num_tokens) if token not in shape]
         self.shape_in = nn.Linear(len(shape) * token_width, width)
         self.shape_hidden = nn.Linear(width, width)
-        self.painted_in = nn.Linear(width, width)
+        self.mean_out = nn.Linear(width, num_shape)
+        self.seen_in = nn.Linear(num_shape, width)
+        self.seen_hidden = nn.Linear(width, width)
         self.paint_in = nn.Linear(len(self._paint_tokens) * token_width, width // 2)
         self.paint_hidden = nn.Linear(width // 2, spec.num_paints)
         self.paint_out = nn.Linear(spec.num_paints, width)
-        self.mean_out = nn.Linear(width, basis_size)
-        self.painted_out = nn.Linear(width, basis_size - num_shape, bias=False)
-        self.register_buffer("centers", torch.zeros(spec.num_groups, num_shape or basis_size))
+        self.painted_in = nn.Linear(width, width)
+        self.color_out = nn.Linear(2 * width, basis_size - num_shape)
+        self.register_buffer("centers", torch.zeros(spec.num_groups, num_shape))
         self.register_buffer("spreads", torch.ones(spec.num_groups, basis_size))
         self.register_buffer("factors", torch.zeros(spec.num_groups, basis_size, spec.rank))
+        self.register_buffer("examples", torch.zeros(spec.num_examples, num_shape))
+        self.register_buffer("told", torch.zeros(spec.num_examples, num_shape))
+        self.register_buffer("reach", torch.ones(()))
         # Statistics of a data set: a prior is trained beside them, not through them.
         self.requires_grad_(False)
 
-    def mean(self, condition: Tensor, basis: LatentBasis) -> Tensor:
-        """Return the mean of what conditions [B, T, E] call for, fp32, [B, K].
+    def shape_mean(self, condition: Tensor, basis: LatentBasis) -> Tensor:
+        """Return the mean shape that conditions [B, T, E] call for, fp32, [B, S]."""
+        mean: Tensor = self.mean_out(self._told_shape(condition))
+        return mean.float() * basis.spread[: self.num_shape].float()
+
+    def color_mean(self, condition: Tensor, shape: Tensor, basis: LatentBasis) -> Tensor:
+        """Return the mean color that conditions [B, T, E] call for on shapes [B, S], fp32.
 
         Paint is a few numbers that a shape answers to linearly: so a kind takes a color that it was
         never seen with, where a network of both at once fell back on kinds that it knew in it.
         """
-        condition = condition.to(self.shape_in.weight.dtype)
-        h = F.silu(self.shape_in(_side_by_side(condition, self._shape_tokens)))
-        h = F.silu(self.shape_hidden(h))
-        paint = F.silu(self.paint_in(_side_by_side(condition, self._paint_tokens)))
+        dtype = self.paint_in.weight.dtype
+        seen = (shape.float() / basis.spread[: self.num_shape].float()).to(dtype)
+        h = F.silu(self._told_shape(condition) + self.seen_in(seen))
+        h = F.silu(self.seen_hidden(h))
+        paint = F.silu(self.paint_in(_side_by_side(condition.to(dtype), self._paint_tokens)))
         painted = self.painted_in(h) * self.paint_out(self.paint_hidden(paint))
-        mean: Tensor = self.mean_out(h) + F.pad(self.painted_out(painted), (self._num_shape, 0))
-        return mean.float() * basis.spread.float()
+        mean: Tensor = self.color_out(torch.cat([h, painted], dim=1))
+        return mean.float() * basis.spread[self.num_shape :].float()
 
-    def forward(self, condition: Tensor, basis: LatentBasis) -> Gaussian:
-        """Return what conditions [B, T, E] call for; rows of zeros call for every shape."""
+    def denoise(
+        self, noisy: Tensor, sigma: Tensor, condition: Tensor, basis: LatentBasis
+    ) -> LinearEstimate:
+        """Return what is known of noisy coefficients.
+
+        Args:
+            noisy: [B, K].
+            sigma: noise levels, [B].
+            condition: [B, T, E]; rows of zeros call for every shape.
+            basis: of the coefficients.
+        """
         is_asked = (condition != 0).flatten(1).any(1)[:, None]
-        mean = torch.where(is_asked, self.mean(condition, basis), 0.0)
-        group = self.group(mean)
-        spread = torch.where(is_asked, self.spreads[group].float(), basis.spread.float())
-        factors = self.factors[group].float()
-        return Gaussian(mean, spread, torch.where(is_asked[..., None], factors, 0.0))
+        of_all = _Everything(basis, is_asked)
+        shape_mean = torch.where(is_asked, self.shape_mean(condition, basis), 0.0)
+        group = self.group(shape_mean)
+        cut = self.num_shape
+        heat = self.spec.temperature
+        spreads, factors = heat * self.spreads[group].float(), heat * self.factors[group].float()
+        base = of_all.unless_asked(shape_mean, spreads[:, :cut], factors[:, :cut], slice(0, cut))
+        shape = self._kernels(base, is_asked).denoise(noisy[:, :cut], sigma)
+        color_mean = self.color_mean(condition, shape.clean, basis)
+        paint = of_all.unless_asked(
+            color_mean, spreads[:, cut:], factors[:, cut:], slice(cut, None)
+        ).denoise(noisy[:, cut:], sigma)
+        return LinearEstimate(*(torch.cat(pair, dim=1) for pair in zip(shape, paint, strict=True)))
 
     def group(self, mean: Tensor) -> Tensor:
-        """Return which group means [B, K] are nearest to, [B]; in shape, where that is told apart.
+        """Return which group mean shapes [B, S] are nearest to, [B].
 
         A mixture of groups would have factors that cancel each other: their signs mean nothing.
         """
-        centers = self.centers.float()
-        mean = mean[:, : centers.shape[1]]
-        # |m - c|^2 without |m|^2, which is the same for every group.
-        return (centers.square().sum(1) - 2 * mean @ centers.T).argmin(1)
+        return _squares(mean, self.centers.float()).argmin(1)
+
+    def _kernels(self, base: Gaussian, is_asked: Tensor) -> Kernels | Gaussian:
+        if not self.spec.num_examples:
+            return base
+        far = _squares(base.mean, self.told.float())
+        far = far + base.mean.square().sum(1, keepdim=True)
+        near = far.topk(min(_MOST_EXAMPLES, far.shape[1]), dim=1, largest=False)
+        weights = -near.values / (2 * self.reach.float() ** 2)
+        weights = torch.where(is_asked, weights, -torch.inf)
+        unknown = torch.full_like(weights[:, :1], -self.spec.doubt)
+        return Kernels(
+            base,
+            self.examples.float()[near.indices],
+            torch.cat([weights, unknown], dim=1).log_softmax(1),
+            self.spec.example_width,
+        )
+
+    def _told_shape(self, condition: Tensor) -> Tensor:
+        condition = condition.to(self.shape_in.weight.dtype)
+        h = F.silu(self.shape_in(_side_by_side(condition, self._shape_tokens)))
+        hidden: Tensor = F.silu(self.shape_hidden(h))
+        return hidden
+
+
+class _Everything(NamedTuple):
+    """The distribution of all shapes, which rows without a condition call for."""
+
+    basis: LatentBasis
+    is_asked: Tensor
+    """[B, 1]."""
+
+    def unless_asked(
+        self, mean: Tensor, spread: Tensor, factors: Tensor, columns: slice
+    ) -> Gaussian:
+        """Return a distribution of some coefficients, and that of all where nothing is asked."""
+        return Gaussian(
+            torch.where(self.is_asked, mean, 0.0),
+            torch.where(self.is_asked, spread, self.basis.spread[columns].float()),
+            torch.where(self.is_asked[..., None], factors, 0.0),
+        )
+
+
+def _squares(points: Tensor, centers: Tensor) -> Tensor:
+    """Return |p - c|^2 - |p|^2 of points [B, K] and centers [G, K], [B, G]."""
+    return centers.square().sum(1) - 2 * points @ centers.T
 
 
 def _side_by_side(condition: Tensor, tokens: list[int]) -> Tensor:

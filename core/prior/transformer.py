@@ -91,7 +91,7 @@ class LatentPrior(nn.Module):
         if self.gaussian is None:
             return self.basis.denoise(noisy, sigma)
         pooled = condition[:, : self.spec.num_pooled]
-        return self.gaussian(pooled, self.basis).denoise(noisy, sigma)  # type: ignore[no-any-return]
+        return self.gaussian.denoise(noisy, sigma, pooled, self.basis)
 
     def lay_out_for_few_tokens(self) -> None:
         """Keep matrices column by column in memory: the same numbers, and shapes.

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from maquette.core.prior.gaussian import ConditionalGaussian, Gaussian
+from maquette.core.prior.gaussian import ConditionalGaussian, Gaussian, Kernels
 from maquette.core.prior.transformer import LatentPrior
 from maquette.core.specs import GaussianSpec
 from maquette.tests.unit.tiny_prior import SPEC as PLAIN
@@ -16,12 +16,12 @@ from maquette.tests.unit.tiny_prior import tiny_basis
 from torch import Tensor
 
 SIZES = GaussianSpec(width=16, shape_tokens=(0,), num_paints=3, num_groups=3, rank=2)
-SPEC = replace(PLAIN, gaussian=SIZES)
+SPEC = replace(PLAIN, gaussian=SIZES, num_shape=5)
 
 
 def _filled() -> ConditionalGaussian:
     torch.manual_seed(3)
-    module = ConditionalGaussian(SIZES, 2, 8, 8)
+    module = ConditionalGaussian(SIZES, 2, 8, 8, num_shape=5)
     for buffer in (module.centers, module.factors):
         buffer.normal_()
     module.spreads.uniform_(0.3, 1.0)
@@ -79,7 +79,7 @@ def test_a_condition_of_zeros_calls_for_every_shape() -> None:
     conditions[1] = 0
     noisy, sigma = torch.randn(3, 8), torch.tensor([0.3, 1.0, 4.0])
 
-    found = module(conditions, basis).denoise(noisy, sigma)
+    found = module.denoise(noisy, sigma, conditions, basis)
 
     plain = basis.denoise(noisy, sigma)
     for ours, theirs in zip(found, plain, strict=True):
@@ -89,13 +89,115 @@ def test_a_condition_of_zeros_calls_for_every_shape() -> None:
 
 def test_a_condition_takes_the_covariance_of_the_nearest_group() -> None:
     module, basis = _filled(), tiny_basis()
-    conditions = torch.randn(5, 2, 8)
+    conditions, noisy, sigma = torch.randn(5, 2, 8), torch.randn(5, 8), torch.full((5,), 0.7)
 
-    known = module(conditions, basis)
+    found = module.denoise(noisy, sigma, conditions, basis)
 
-    nearest = torch.cdist(known.mean, module.centers).argmin(1)
-    assert torch.equal(known.factors, module.factors[nearest])
-    assert torch.equal(known.spread, module.spreads[nearest])
+    shape = module.shape_mean(conditions, basis)
+    nearest = torch.cdist(shape, module.centers).argmin(1)
+    expected = _first_shape_then_paint(module, noisy, sigma, conditions, nearest)
+    torch.testing.assert_close(found.clean, expected)
+
+
+def _first_shape_then_paint(
+    module: ConditionalGaussian,
+    noisy: Tensor,
+    sigma: Tensor,
+    conditions: Tensor,
+    group: Tensor,
+) -> Tensor:
+    basis = tiny_basis()
+    spread, factors = module.spreads[group], module.factors[group]
+    mean = module.shape_mean(conditions, basis)
+    shape = Gaussian(mean, spread[:, :5], factors[:, :5]).denoise(noisy[:, :5], sigma).clean
+    mean = module.color_mean(conditions, shape, basis)
+    color = Gaussian(mean, spread[:, 5:], factors[:, 5:]).denoise(noisy[:, 5:], sigma).clean
+    return torch.cat([shape, color], dim=1)
+
+
+def test_a_lower_temperature_narrows_what_is_drawn() -> None:
+    module, basis = _filled(), tiny_basis()
+    cold = ConditionalGaussian(replace(SIZES, temperature=0.5), 2, 8, 8, num_shape=5)
+    cold.load_state_dict(module.state_dict())
+    module.spreads.mul_(0.5)
+    module.factors.mul_(0.5)
+    asked = torch.randn(4, 8), torch.full((4,), 1.5), torch.randn(4, 2, 8), basis
+
+    for one, other in zip(module.denoise(*asked), cold.denoise(*asked), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def _kernels() -> Kernels:
+    generator = torch.Generator().manual_seed(5)
+    base = Gaussian(
+        torch.randn(1, 3, generator=generator),
+        torch.rand(1, 3, generator=generator) + 0.3,
+        torch.randn(1, 3, 1, generator=generator),
+    )
+    centers = 2 * torch.randn(1, 4, 3, generator=generator)
+    return Kernels(base, centers, torch.randn(1, 5, generator=generator).log_softmax(1), 0.4)
+
+
+@pytest.mark.parametrize("sigma", [0.4, 1.0, 6.0])
+def test_kernels_denoise_as_the_mean_of_draws_that_explain_what_is_seen(sigma: float) -> None:
+    """Against importance sampling: draws weighted by how well they explain the noisy numbers."""
+    known, generator, count = _kernels(), np.random.default_rng(6), 1_000_000
+    weights = known.log_weights[0].exp().double().numpy()
+    chosen = generator.choice(5, count, p=weights / weights.sum())
+    centers = torch.cat([known.centers[0], known.base.mean]).numpy()
+    widths = np.array([known.width] * 4 + [1.0])
+    spread, factors = known.base.spread[0].numpy(), known.base.factors[0].numpy()
+    noise = spread * generator.standard_normal((count, 3))
+    noise += generator.standard_normal((count, 1)) @ factors.T
+    drawn = centers[chosen] + widths[chosen, None] * noise
+    noisy = np.array([[0.5, -0.8, 0.4]])
+    shares = np.exp(-((noisy - drawn) ** 2).sum(1) / (2 * sigma**2))
+    shares /= shares.sum()
+    expected = shares @ drawn
+    spreads = np.sqrt(shares @ (drawn - expected) ** 2)
+
+    found = known.denoise(torch.from_numpy(noisy).float(), torch.tensor([sigma]))
+
+    np.testing.assert_allclose(found.clean[0].numpy(), expected, atol=0.02)
+    np.testing.assert_allclose(found.scale[0].numpy(), spreads, rtol=0.04)
+
+
+def _exemplary(num_examples: int = 6) -> ConditionalGaussian:
+    torch.manual_seed(8)
+    sizes = replace(SIZES, num_examples=num_examples, example_width=0.05, doubt=8.0)
+    module = ConditionalGaussian(sizes, 2, 8, 8, num_shape=5)
+    room = ("examples", "told")
+    module.load_state_dict(
+        {name: each for name, each in _filled().state_dict().items() if name not in room},
+        strict=False,
+    )
+    module.examples.normal_(std=4)
+    module.reach.fill_(0.01)
+    return module
+
+
+def test_what_captions_of_examples_say_draws_those_examples() -> None:
+    module, basis = _exemplary(), tiny_basis()
+    conditions = torch.randn(3, 2, 8)
+    module.told.fill_(1e3)
+    module.told[:3] = module.shape_mean(conditions, basis)
+
+    for row in range(3):
+        asked = conditions[row : row + 1].expand(8, -1, -1)
+        noisy = 50 * torch.randn(8, 8)
+        noisy = module.denoise(noisy, torch.full((8,), 50.0), asked, basis).clean
+        found = module.denoise(noisy, torch.full((8,), 0.3), asked, basis).clean[:, :5]
+        torch.testing.assert_close(found, module.examples[row].expand(8, -1), rtol=0, atol=0.6)
+
+
+def test_where_no_example_is_near_the_group_is_drawn_from() -> None:
+    module, basis = _exemplary(), tiny_basis()
+    module.told.fill_(1e3)
+    asked = torch.randn(4, 8), torch.full((4,), 1.0), torch.randn(4, 2, 8), basis
+    plain = _filled()
+
+    for one, other in zip(module.denoise(*asked), plain.denoise(*asked), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
@@ -121,16 +223,9 @@ def test_a_silent_transformer_leaves_the_posterior_mean() -> None:
 
     assert prior.basis is not None
     assert prior.gaussian is not None
-    known = prior.gaussian(condition, prior.basis)
-    expected = []
-    for row in range(2):
-        one = Gaussian(known.mean[row][None], known.spread[row][None], known.factors[row][None])
-        inverse = np.linalg.inv(_covariance(one) + float(sigma[row]) ** 2 * np.eye(8))
-        off = (prior.basis.project(noisy)[row] - known.mean[row]).double().numpy()
-        mean = known.mean[row].double().numpy() + _covariance(one) @ inverse @ off
-        expected.append(torch.from_numpy(mean).float())
-    latents = prior.basis.reconstruct(torch.stack(expected))
-    torch.testing.assert_close(clean, latents, rtol=1e-4, atol=1e-4)
+    coefficients = prior.basis.project(noisy)
+    known = prior.gaussian.denoise(coefficients, sigma, condition, prior.basis)
+    torch.testing.assert_close(clean, prior.basis.reconstruct(known.clean), rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()

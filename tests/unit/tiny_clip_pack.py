@@ -38,7 +38,7 @@ def write_tiny_clip_pack(folder: Path) -> PackManifest:
         token_width=8,
     )
     gaussian = GaussianSpec(width=16, shape_tokens=(0,), num_paints=3, num_groups=3, rank=2)
-    known = replace(manifest.prior, gaussian=gaussian)
+    known = replace(manifest.prior, gaussian=gaussian, num_shape=5)
     manifest = replace(manifest, prior=known, word_encoder=None, clip=spec)
     prior, decoder = LatentPrior(manifest.prior), Decoder(manifest.decoder)
     initialise_prior(prior)
