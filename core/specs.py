@@ -26,6 +26,8 @@ class GaussianSpec:
     """Directions that a group varies in, besides each coefficient by itself."""
     num_examples: int = 0
     """Shapes of the data set that are kept as they are."""
+    num_captions: int = 1
+    """Captions of each of them, by which it is found."""
     example_width: float = 0.3
     """How far draws stray from an example, as a share of the group's spread."""
     doubt: float = 8.0
@@ -359,6 +361,7 @@ PRIORS["starter-scenes"] = replace(
         num_groups=128,
         rank=24,
         num_examples=3000,
+        num_captions=6,
     ),
 )
 

@@ -185,7 +185,29 @@ def keep_examples(module: ConditionalGaussian, known: Known, told: Tensor, seed:
     module.told.fill_(_NOWHERE)
     module.told[:count] = told[chosen]
     module.reach.copy_(reach)
+    keep_sayings(module, known, chosen, generator)
     logger.info("gaussian: %d examples of %d shapes, reach %.2f", count, len(told), float(reach))
+
+
+def keep_sayings(
+    module: ConditionalGaussian, known: Known, chosen: Tensor, generator: torch.Generator
+) -> None:
+    """Keep what captions of examples say of paint, and which of them tells most.
+
+    Args:
+        module: whose examples are chosen.
+        known: shapes.
+        chosen: which of them are the examples, [N].
+        generator: of those whose captions are compared.
+    """
+    captions = known.conditions.captions[chosen][:, : module.spec.num_captions]
+    sayings = module.paint(captions.float().flatten(0, 1)).view(*captions.shape[:2], -1)
+    actual = known.coefficients[chosen].float()
+    _, best = _told(module, known.basis, captions, actual)
+    module.sayings[: len(chosen), : captions.shape[1]] = sayings
+    module.sayings[: len(chosen), captions.shape[1] :] = sayings[:, :1]
+    module.paints[: len(chosen)] = sayings[torch.arange(len(chosen)), best]
+    module.paint_reach.copy_(_reach(sayings.flatten(0, 1), generator))
 
 
 def _reach(told: Tensor, generator: torch.Generator) -> Tensor:
@@ -204,16 +226,29 @@ def told_means(module: ConditionalGaussian, known: Known, count: int) -> Tensor:
     found = []
     for start in range(0, count, _AT_A_TIME):
         shapes = slice(start, min(start + _AT_A_TIME, count))
-        captions = known.conditions.captions[shapes]
         actual = known.coefficients[shapes].float()
-        told = captions.float().flatten(0, 1)
-        seen = actual[:, : module.num_shape].repeat_interleave(captions.shape[1], dim=0)
-        shape = module.shape_mean(told, known.basis)
-        means = torch.cat([shape, module.color_mean(told, seen, known.basis)], dim=1)
-        means = means.view(*captions.shape[:2], -1)  # [B, V, K]
-        off = (means - actual[:, None]).square().sum(2)
-        found.append(means[torch.arange(len(means)), off.argmin(1)])
+        found.append(_told(module, known.basis, known.conditions.captions[shapes], actual)[0])
     return torch.cat(found)
+
+
+def _told(
+    module: ConditionalGaussian, basis: LatentBasis, captions: Tensor, actual: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return what the caption that tells most calls for, [B, K], and which it is, [B].
+
+    Args:
+        module: whose means are trained.
+        basis: of the coefficients.
+        captions: of each shape, [B, V, T, E].
+        actual: coefficients, [B, K].
+    """
+    told = captions.float().flatten(0, 1)
+    seen = actual[:, : module.num_shape].repeat_interleave(captions.shape[1], dim=0)
+    color = module.color_mean(told, seen, basis)
+    means = torch.cat([module.shape_mean(told, basis), color], dim=1)
+    means = means.view(*captions.shape[:2], -1)  # [B, V, K]
+    best = (means - actual[:, None]).square().sum(2).argmin(1)
+    return means[torch.arange(len(means)), best], best
 
 
 def k_means(points: Tensor, num_groups: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,9 @@
 """What a condition says about coefficients before any of them is seen: shape first, paint on it.
 
 The shape is one of some examples, or it is normally distributed; the color follows from the shape
-and from what is to be painted how. With that the best denoiser is known in closed form, and a
-prior need learn only what is left.
+and from what is to be painted how; and what is left unsaid of that is as on an example of which the
+same was said. With that the best denoiser is known in closed form, and a prior need learn only
+what is left.
 
 Distributions of shapes are kernel density estimates (Parzen, 1962) where examples of what is asked
 for are known, and factor analyzers (Bishop, 2006, section 12.2) where they are not: a small network
@@ -139,7 +140,10 @@ class ConditionalGaussian(nn.Module):
     factors: Tensor
     examples: Tensor
     told: Tensor
+    paints: Tensor
+    sayings: Tensor
     reach: Tensor
+    paint_reach: Tensor
 
     def __init__(
         self,
@@ -179,7 +183,11 @@ class ConditionalGaussian(nn.Module):
         self.register_buffer("factors", torch.zeros(spec.num_groups, basis_size, spec.rank))
         self.register_buffer("examples", torch.zeros(spec.num_examples, num_shape))
         self.register_buffer("told", torch.zeros(spec.num_examples, num_shape))
+        paints, sayings = (spec.num_paints,), (spec.num_captions, spec.num_paints)
+        self.register_buffer("paints", torch.zeros(spec.num_examples, *paints))
+        self.register_buffer("sayings", torch.zeros(spec.num_examples, *sayings))
         self.register_buffer("reach", torch.ones(()))
+        self.register_buffer("paint_reach", torch.ones(()))
         # Statistics of a data set: a prior is trained beside them, not through them.
         self.requires_grad_(False)
 
@@ -188,8 +196,22 @@ class ConditionalGaussian(nn.Module):
         mean: Tensor = self.mean_out(self._told_shape(condition))
         return mean.float() * basis.spread[: self.num_shape].float()
 
+    def paint(self, condition: Tensor) -> Tensor:
+        """Return what conditions [B, T, E] say of paint, [B, P]."""
+        condition = condition.to(self.paint_in.weight.dtype)
+        hidden = F.silu(self.paint_in(_side_by_side(condition, self._paint_tokens)))
+        paint: Tensor = self.paint_hidden(hidden)
+        return paint
+
     def color_mean(self, condition: Tensor, shape: Tensor, basis: LatentBasis) -> Tensor:
-        """Return the mean color that conditions [B, T, E] call for on shapes [B, S], fp32.
+        """Return the mean color that conditions [B, T, E] call for on shapes [B, S], fp32."""
+        paint = self.paint(condition)[:, None]
+        return self.painted(condition, shape, paint, basis)[:, 0]
+
+    def painted(
+        self, condition: Tensor, shape: Tensor, paints: Tensor, basis: LatentBasis
+    ) -> Tensor:
+        """Return the mean color of shapes [B, S] in each of several paints [B, M, P], fp32.
 
         Paint is a few numbers that a shape answers to linearly: so a kind takes a color that it was
         never seen with, where a network of both at once fell back on kinds that it knew in it.
@@ -198,9 +220,9 @@ class ConditionalGaussian(nn.Module):
         seen = (shape.float() / basis.spread[: self.num_shape].float()).to(dtype)
         h = F.silu(self._told_shape(condition) + self.seen_in(seen))
         h = F.silu(self.seen_hidden(h))
-        paint = F.silu(self.paint_in(_side_by_side(condition.to(dtype), self._paint_tokens)))
-        painted = self.painted_in(h) * self.paint_out(self.paint_hidden(paint))
-        mean: Tensor = self.color_out(torch.cat([h, painted], dim=1))
+        painted = self.painted_in(h)[:, None] * self.paint_out(paints.to(dtype))
+        h = h[:, None].expand(-1, paints.shape[1], -1)
+        mean: Tensor = self.color_out(torch.cat([h, painted], dim=2))
         return mean.float() * basis.spread[self.num_shape :].float()
 
     def denoise(
@@ -214,19 +236,27 @@ class ConditionalGaussian(nn.Module):
             condition: [B, T, E]; rows of zeros call for every shape.
             basis: of the coefficients.
         """
+        cut, heat = self.num_shape, self.spec.temperature
         is_asked = (condition != 0).flatten(1).any(1)[:, None]
         of_all = _Everything(basis, is_asked)
         shape_mean = torch.where(is_asked, self.shape_mean(condition, basis), 0.0)
         group = self.group(shape_mean)
-        cut = self.num_shape
-        heat = self.spec.temperature
         spreads, factors = heat * self.spreads[group].float(), heat * self.factors[group].float()
+        near = self._near(shape_mean, is_asked)
+
         base = of_all.unless_asked(shape_mean, spreads[:, :cut], factors[:, :cut], slice(0, cut))
-        shape = self._kernels(base, is_asked).denoise(noisy[:, :cut], sigma)
-        color_mean = self.color_mean(condition, shape.clean, basis)
-        paint = of_all.unless_asked(
-            color_mean, spreads[:, cut:], factors[:, cut:], slice(cut, None)
-        ).denoise(noisy[:, cut:], sigma)
+        log_weights = self._with_doubt(near.log_weights)
+        kernels = Kernels(base, near.shapes, log_weights, self.spec.example_width)
+        shape = kernels.denoise(noisy[:, :cut], sigma)
+
+        said = self.paint(condition)
+        paints = torch.cat([near.paints, said[:, None].to(near.paints)], dim=1)
+        colors = self.painted(condition, shape.clean, paints, basis)
+        base = of_all.unless_asked(
+            colors[:, -1], spreads[:, cut:], factors[:, cut:], slice(cut, None)
+        )
+        log_weights = self._with_doubt(near.log_weights + self._same_said(near, said))
+        paint = Kernels(base, colors[:, :-1], log_weights, 1.0).denoise(noisy[:, cut:], sigma)
         return LinearEstimate(*(torch.cat(pair, dim=1) for pair in zip(shape, paint, strict=True)))
 
     def group(self, mean: Tensor) -> Tensor:
@@ -236,27 +266,46 @@ class ConditionalGaussian(nn.Module):
         """
         return _squares(mean, self.centers.float()).argmin(1)
 
-    def _kernels(self, base: Gaussian, is_asked: Tensor) -> Kernels | Gaussian:
-        if not self.spec.num_examples:
-            return base
-        far = _squares(base.mean, self.told.float())
-        far = far + base.mean.square().sum(1, keepdim=True)
+    def _near(self, mean: Tensor, is_asked: Tensor) -> _Near:
+        """Return the examples whose captions call for nearly the same shapes [B, S]."""
+        far = _squares(mean, self.told.float()) + mean.square().sum(1, keepdim=True)
         near = far.topk(min(_MOST_EXAMPLES, far.shape[1]), dim=1, largest=False)
         weights = -near.values / (2 * self.reach.float() ** 2)
-        weights = torch.where(is_asked, weights, -torch.inf)
-        unknown = torch.full_like(weights[:, :1], -self.spec.doubt)
-        return Kernels(
-            base,
+        return _Near(
             self.examples.float()[near.indices],
-            torch.cat([weights, unknown], dim=1).log_softmax(1),
-            self.spec.example_width,
+            self.paints.float()[near.indices],
+            self.sayings.float()[near.indices],
+            torch.where(is_asked, weights, -torch.inf),
         )
+
+    def _same_said(self, near: _Near, paint: Tensor) -> Tensor:
+        """Return log weights of examples by what the nearest of their captions says, [B, M]."""
+        off = (near.sayings - paint.float()[:, None, None]).square().sum(3).amin(2)
+        return -off / (2 * self.paint_reach.float() ** 2)
+
+    def _with_doubt(self, log_weights: Tensor) -> Tensor:
+        """Return log weights of examples [B, M], and of none of them, that are 0 in all."""
+        none = log_weights.new_full((len(log_weights), 1), -self.spec.doubt)
+        return torch.cat([log_weights, none], dim=1).log_softmax(1)
 
     def _told_shape(self, condition: Tensor) -> Tensor:
         condition = condition.to(self.shape_in.weight.dtype)
         h = F.silu(self.shape_in(_side_by_side(condition, self._shape_tokens)))
         hidden: Tensor = F.silu(self.shape_hidden(h))
         return hidden
+
+
+class _Near(NamedTuple):
+    """Some examples for each condition."""
+
+    shapes: Tensor
+    """[B, M, S]."""
+    paints: Tensor
+    """Of the caption that tells most of each, [B, M, P]."""
+    sayings: Tensor
+    """Paint of each of its captions, [B, M, V, P]."""
+    log_weights: Tensor
+    """By the shapes that their captions call for, [B, M]."""
 
 
 class _Everything(NamedTuple):

@@ -166,7 +166,7 @@ def _exemplary(num_examples: int = 6) -> ConditionalGaussian:
     torch.manual_seed(8)
     sizes = replace(SIZES, num_examples=num_examples, example_width=0.05, doubt=8.0)
     module = ConditionalGaussian(sizes, 2, 8, 8, num_shape=5)
-    room = ("examples", "told")
+    room = ("examples", "told", "paints", "sayings")
     module.load_state_dict(
         {name: each for name, each in _filled().state_dict().items() if name not in room},
         strict=False,
@@ -188,6 +188,30 @@ def test_what_captions_of_examples_say_draws_those_examples() -> None:
         noisy = module.denoise(noisy, torch.full((8,), 50.0), asked, basis).clean
         found = module.denoise(noisy, torch.full((8,), 0.3), asked, basis).clean[:, :5]
         torch.testing.assert_close(found, module.examples[row].expand(8, -1), rtol=0, atol=0.6)
+
+
+@pytest.mark.parametrize("says_the_same", [True, False])
+def test_what_is_left_unsaid_of_paint_is_as_on_an_example(says_the_same: bool) -> None:
+    module, basis = _exemplary(2), tiny_basis()
+    module.spreads[:, 5:] = 0.01
+    module.factors[:, 5:] = 0
+    condition = torch.randn(1, 2, 8)
+    said = module.paint(condition)
+    module.told[:] = module.shape_mean(condition, basis)
+    module.paints.normal_(std=30)
+    module.sayings[:] = said + 3
+    if says_the_same:
+        module.sayings[1, 0] = said
+    module.paint_reach.fill_(0.05)
+    sigma = torch.full((1,), 80.0)
+
+    found = module.denoise(torch.randn(1, 8), sigma, condition, basis).clean
+
+    paint = module.paints[1][None] if says_the_same else said
+    expected = module.painted(condition, found[:, :5], paint[:, None], basis)[:, 0]
+    torch.testing.assert_close(found[:, 5:], expected, rtol=0, atol=0.02)
+    other = module.painted(condition, found[:, :5], module.paints[:1][None], basis)[:, 0]
+    assert float((other - expected).abs().max()) > 0.1
 
 
 def test_where_no_example_is_near_the_group_is_drawn_from() -> None:
