@@ -168,18 +168,16 @@ def read_verdict(spec: JudgeSpec, kind: Tensor, colour: Tensor, part: str | None
     )
 
 
-def save_judge(
-    judge: Judge, facts: dict[str, object], folder: Path = MODELS_DIR, name: str = "judge"
-) -> None:
+def save_judge(judge: Judge, facts: dict[str, object], folder: Path = MODELS_DIR) -> None:
     """Write the weights in half precision, and beside them what they are and how they were made."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.half().contiguous() for name, value in judge.state_dict().items()}
-    save_file(state, folder / f"{name}.safetensors")
+    save_file(state, folder / "judge.safetensors")
     text = json.dumps({"answers": asdict(judge.spec)} | facts, indent=1)
-    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "judge.json").write_text(text + "\n", encoding="utf-8")
 
 
-def load_judge(folder: Path = MODELS_DIR, name: str = "judge") -> Judge:
+def load_judge(folder: Path = MODELS_DIR) -> Judge:
     """Read what `save_judge` wrote.
 
     A judge of an older generator goes on judging the kinds that it knows.
@@ -187,7 +185,7 @@ def load_judge(folder: Path = MODELS_DIR, name: str = "judge") -> Judge:
     Raises:
         CheckpointError: a file is missing, damaged, or made for colours or kinds that are no more.
     """
-    path = folder / f"{name}.json"
+    path = folder / "judge.json"
     again = "train it again with `python -m maquette.evaluation.train_judge`"
     try:
         answers = json.loads(path.read_text(encoding="utf-8"))["answers"]
@@ -195,7 +193,7 @@ def load_judge(folder: Path = MODELS_DIR, name: str = "judge") -> Judge:
         if not set(spec.kinds) <= set(KINDS) or set(spec.colours) != set(COLOURS):
             raise CheckpointError(path, f"this judge knows other kinds of objects: {again}")
         judge = Judge(spec)
-        path = folder / f"{name}.safetensors"
+        path = folder / "judge.safetensors"
         judge.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(path, f"is no judge ({error}): {again}") from error

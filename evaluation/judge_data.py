@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,35 +13,42 @@ from torch import Tensor
 from ..training.shapes.colours import COLOURS
 from ..training.shapes.field import ShapeBatch
 from ..training.shapes.labels import SceneLabels
+from ..training.shapes.pieces import Shape
 from ..training.shapes.scenes import build_scene, sample_object, sample_pair
 from .judge import MAIN_PART, JudgeSpec
-from .scene_judge import NUM_POINTS as NUM_SCENE_POINTS
 from .streams import Stream, stream_generator, stream_rng
-from .surface import ground_truth_clouds
+from .surface import ground_truth_clouds, ground_truth_points
 
 NO_ANSWER = -100
 """Target of a part that the shape does not have; cross entropy leaves it out."""
+STORED_POINTS = 1280
+STORED_SCENE_POINTS = 768
 
-_STORED_POINTS = 1280
 _BATCH = 8
-_PAIR_SHARE = 0.7
+_PAIR_SHARE = 0.85
 """Of scenes that hold two objects; the others teach that a second one need not be there."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeData:
-    """Clouds of ground truth with what there is to know about them."""
+    """Clouds of single objects with what there is to know about them."""
 
     points: Tensor  # [S, N, 3]
     colors: Tensor  # [S, N, 3], sRGB
-    kinds: Tensor  # [S, K], 1 for each kind that is there
-    parts: Tensor  # [S, 2], what is asked for: main and a second part, or the kinds of a scene
+    kinds: Tensor  # [S, K], 1 for the kind
+    parts: Tensor  # [S, 2], what is asked for: main and a second part
     part_colours: Tensor  # [S, 2]
     labels: tuple[SceneLabels, ...]
 
 
-Draw = Callable[[np.random.Generator, JudgeSpec], SceneLabels]
-"""Draws what a shape shall be."""
+@dataclass(frozen=True, slots=True)
+class SceneData:
+    """Clouds of scenes with one or two objects, and which point belongs to which."""
+
+    points: Tensor  # [S, N, 3]
+    colors: Tensor  # [S, N, 3], sRGB
+    sides: Tensor  # [S, N], 0: of the lower or left object, or of the only one; 1: of the other
+    labels: tuple[SceneLabels, ...]
 
 
 def draw_object(rng: np.random.Generator, spec: JudgeSpec) -> SceneLabels:
@@ -51,9 +58,9 @@ def draw_object(rng: np.random.Generator, spec: JudgeSpec) -> SceneLabels:
 
 
 def draw_scene(rng: np.random.Generator, spec: JudgeSpec) -> SceneLabels:
-    """Draw two objects of different kinds, or one to three that are alike."""
+    """Draw two objects of different kinds, or one."""
     if rng.random() > _PAIR_SHARE:
-        return replace(draw_object(rng, spec), count=int(rng.integers(1, 4)))
+        return draw_object(rng, spec)
     while True:
         pair = sample_pair(rng, "any")
         names = {each.kind for each in pair.objects}
@@ -61,24 +68,21 @@ def draw_scene(rng: np.random.Generator, spec: JudgeSpec) -> SceneLabels:
             return pair
 
 
-def generate_clouds(
-    spec: JudgeSpec, stream: Stream, seed: int, count: int, draw: Draw = draw_object
-) -> JudgeData:
-    """Build fresh shapes and spread points over them."""
+def generate_clouds(spec: JudgeSpec, stream: Stream, seed: int, count: int) -> JudgeData:
+    """Build fresh single objects and spread points over them."""
+    rngs = [stream_rng(stream, seed, index) for index in range(count)]
     clouds: list[tuple[Tensor, Tensor]] = []
     labels: list[SceneLabels] = []
-    rngs = [stream_rng(stream, seed, index) for index in range(count)]
-    num_points = NUM_SCENE_POINTS if draw is draw_scene else _STORED_POINTS
     for start in range(0, count, _BATCH):
-        shapes = [build_scene(draw(rng, spec), rng) for rng in rngs[start : start + _BATCH]]
+        drawn = [(draw_object(rng, spec), rng) for rng in rngs[start : start + _BATCH]]
+        shapes = [build_scene(asked, rng) for asked, rng in drawn]
         generator = stream_generator(Stream.SURFACE, seed, start)
-        clouds.append(ground_truth_clouds(ShapeBatch(shapes), num_points, generator))
-        labels.extend(shape.labels for shape in shapes if shape.labels is not None)
-    ask = _ask_scene if draw is draw_scene else _ask_object
-    questions = [ask(spec, each, rng) for each, rng in zip(labels, rngs, strict=True)]
+        clouds.append(ground_truth_clouds(ShapeBatch(shapes), STORED_POINTS, generator))
+        labels.extend(_labels(shape) for shape in shapes)
+    questions = [_ask_object(spec, each, rng) for each, rng in zip(labels, rngs, strict=True)]
     kinds = torch.zeros(count, len(spec.kinds))
     for row, each in enumerate(labels):
-        kinds[row, [spec.kinds.index(known.kind) for known in each.objects]] = 1.0
+        kinds[row, spec.kinds.index(each.objects[0].kind)] = 1.0
     return JudgeData(
         points=torch.cat([points for points, _ in clouds]),
         colors=torch.cat([colors for _, colors in clouds]),
@@ -102,11 +106,37 @@ def _ask_object(
     return [parts[0], spec.parts.index(part)], [main, spec.colours.index(colour)]
 
 
-def _ask_scene(
-    spec: JudgeSpec, known: SceneLabels, rng: np.random.Generator
-) -> tuple[list[int], list[int]]:
-    """Return the kinds whose colours are asked for, and the answers."""
-    objects = [known.objects[0], known.objects[-1]]
-    kinds = [spec.parts.index(each.kind) for each in objects]
-    colours = [spec.colours.index(each.color) for each in objects]
-    return kinds, colours if len(known.objects) == 2 else [colours[0], NO_ANSWER]
+def generate_scenes(
+    spec: JudgeSpec, stream: Stream, seed: int, count: int, num_points: int = STORED_SCENE_POINTS
+) -> SceneData:
+    """Build fresh scenes and spread points over them."""
+    pieces, labels = [], []
+    for start in range(0, count, _BATCH):
+        rngs = [stream_rng(stream, seed, index) for index in range(start, count)[:_BATCH]]
+        shapes = [build_scene(draw_scene(rng, spec), rng) for rng in rngs]
+        batch = ShapeBatch(shapes)
+        generator = stream_generator(Stream.SURFACE, seed, start)
+        points, owners = ground_truth_points(batch, num_points, generator)
+        sides = torch.stack(list(_sides(shapes, points, owners)))
+        pieces.append((points, batch.colours[owners], sides))
+        labels.extend(_labels(shape) for shape in shapes)
+    points, colors, sides = (torch.cat(each) for each in zip(*pieces, strict=True))
+    return SceneData(points, colors, sides, tuple(labels))
+
+
+def _sides(shapes: list[Shape], points: Tensor, owners: Tensor) -> Iterator[Tensor]:
+    """Yield the side of each point of each scene, [N]."""
+    groups = torch.from_numpy(np.concatenate([shape.groups for shape in shapes]))[owners]
+    for shape, cloud, group in zip(shapes, points, groups, strict=True):
+        relation = _labels(shape).relation
+        is_first_higher = relation == "on"
+        if relation == "next to":
+            first, second = (cloud[group == number, 0].mean() for number in (0, 1))
+            is_first_higher = bool(first > second)
+        yield 1 - group if is_first_higher else group
+
+
+def _labels(shape: Shape) -> SceneLabels:
+    """Return what there is in a scene; every scene that was built tells."""
+    assert shape.labels is not None
+    return shape.labels

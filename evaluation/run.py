@@ -23,7 +23,7 @@ from .clip_model import CONFIG_FILE, ClipModel, load_clip
 from .course import LEFT_OUT, NO_CLIP, Course, Missing, OnProgress
 from .encoders import open_encoder
 from .journal import Journal
-from .judge import MODELS_DIR, Judge, load_judge
+from .judge import MODELS_DIR, load_judge
 from .kind_notes import kind_notes
 from .prompts import EvaluationPrompt
 from .questions import draw_prompts
@@ -32,6 +32,7 @@ from .renders import missing_blender
 from .report import EvaluationReport
 from .retrieval import ClipRetrieval, JudgeRetrieval
 from .scene_judge import NAME as SCENE_JUDGE
+from .scene_judge import SceneJudge, load_scene_judge
 from .scores import NOTHING_ASKED, PromptScores
 from .sections import (
     ImageScores,
@@ -258,8 +259,8 @@ class _Evaluation:
         return read_manifest(self._pack_dir).id if is_native else self._pack_dir.name
 
 
-def _scene_judge(models_dir: Path) -> Judge | Missing:
+def _scene_judge(models_dir: Path) -> SceneJudge | Missing:
     try:
-        return load_judge(models_dir, SCENE_JUDGE)
+        return load_scene_judge(models_dir)
     except CheckpointError as error:
         return Missing(f"there is no judge of scenes ({error})")

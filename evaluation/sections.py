@@ -26,7 +26,7 @@ from .prompts import EvaluationPrompt
 from .renders import Studio
 from .retrieval import ClipRetrieval, JudgeRetrieval
 from .scene_judge import NUM_POINTS as NUM_SCENE_POINTS
-from .scene_judge import judge_scene
+from .scene_judge import SceneJudge, judge_scene
 from .scores import Outcome, PromptScores
 from .streams import Stream, stream_generator, stream_rng
 from .surface import mesh_cloud
@@ -80,7 +80,7 @@ def answer_prompts(
 
 
 def answer_scenes(
-    course: Course, asker: Asker, judge: Judge, prompts: Sequence[EvaluationPrompt]
+    course: Course, asker: Asker, judge: SceneJudge, prompts: Sequence[EvaluationPrompt]
 ) -> PromptScores:
     """Make and judge one scene for each prompt that names two objects."""
 

@@ -84,7 +84,15 @@ def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
 def ground_truth_clouds(
     batch: ShapeBatch, num_points: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return points spread evenly over shapes and their sRGB, [B, N, 3] each.
+    """Return points spread evenly over shapes and their sRGB, [B, N, 3] each."""
+    points, owners = ground_truth_points(batch, num_points, generator)
+    return points, batch.colours[owners]
+
+
+def ground_truth_points(
+    batch: ShapeBatch, num_points: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return points spread evenly over shapes [B, N, 3] and the primitive of each [B, N].
 
     The generator deals its points out by the square root of each piece's area; a second draw,
     weighted with that root, makes the density even, as it is on points drawn from a mesh.
@@ -92,5 +100,4 @@ def ground_truth_clouds(
     points, owners = sample_surface(batch, int(num_points * _SPARE), generator)
     weights = primitive_areas(batch).sqrt()[owners]
     chosen = torch.multinomial(weights, num_points, replacement=True, generator=generator)
-    picked = points.gather(1, chosen[..., None].expand(-1, -1, 3))
-    return picked, batch.colours[owners.gather(1, chosen)]
+    return points.gather(1, chosen[..., None].expand(-1, -1, 3)), owners.gather(1, chosen)

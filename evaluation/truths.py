@@ -16,7 +16,7 @@ from .journal import Facts
 from .judge import NUM_POINTS, Judge, judge_cloud
 from .prompts import EvaluationPrompt
 from .scene_judge import NUM_POINTS as NUM_SCENE_POINTS
-from .scene_judge import judge_scene
+from .scene_judge import SceneJudge, judge_scene
 from .scores import Outcome, PromptScores
 from .streams import Stream, stream_generator, stream_rng
 from .surface import surface_cloud
@@ -24,7 +24,7 @@ from .surface import surface_cloud
 
 def judge_truths(
     course: Course,
-    judge: Judge,
+    judge: Judge | SceneJudge,
     prompts: Sequence[EvaluationPrompt],
     seed: int,
     *,
@@ -36,10 +36,9 @@ def judge_truths(
         prompt = prompts[index]
         shape = build_scene(prompt.asked, stream_rng(Stream.JUDGE_TEST, seed, index))
         generator = stream_generator(Stream.SURFACE, prompt.seed)
-        is_scene = len(prompt.asked.objects) > 1
-        count = NUM_SCENE_POINTS if is_scene else NUM_POINTS
+        count = NUM_SCENE_POINTS if isinstance(judge, SceneJudge) else NUM_POINTS
         cloud = surface_cloud(*shape_surface(shape, RESOLUTION), count, generator)
-        if is_scene:
+        if isinstance(judge, SceneJudge):
             return Answer(scene=judge_scene(judge, *cloud, prompt.asked)).to_json()
         return Answer(verdict=judge_cloud(judge, *cloud, known_part(judge, prompt))).to_json()
 

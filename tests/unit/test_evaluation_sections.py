@@ -16,10 +16,11 @@ from maquette.core.mesh import GenerationRecord, GenerationResult, MeshData
 from maquette.evaluation import asking, sections
 from maquette.evaluation.asking import Asker
 from maquette.evaluation.course import Course
+from maquette.evaluation.divider import Divider
 from maquette.evaluation.journal import Journal
 from maquette.evaluation.judge import Judge, current_spec
 from maquette.evaluation.prompts import random_prompts, scene_prompts
-from maquette.evaluation.scene_judge import scene_spec
+from maquette.evaluation.scene_judge import SceneJudge
 from maquette.evaluation.sections import (
     NUM_SEEDS,
     answer_pictures,
@@ -113,7 +114,9 @@ def test_scenes_are_judged_by_what_was_asked(requests) -> None:
     torch.manual_seed(0)
     prompts = scene_prompts(2, 0)
 
-    scores = answer_scenes(course(), asker(), Judge(scene_spec()).eval(), prompts)
+    judge = SceneJudge(Divider().eval(), Judge(current_spec()).eval())
+
+    scores = answer_scenes(course(), asker(), judge, prompts)
 
     assert [request.prompt for request in requests] == [prompt.text for prompt in prompts]
     for outcome in scores.outcomes:
