@@ -110,7 +110,8 @@ def generate_scenes(
     spec: JudgeSpec, stream: Stream, seed: int, count: int, num_points: int = STORED_SCENE_POINTS
 ) -> SceneData:
     """Build fresh scenes and spread points over them."""
-    pieces, labels = [], []
+    pieces: list[tuple[Tensor, Tensor, Tensor]] = []
+    labels: list[SceneLabels] = []
     for start in range(0, count, _BATCH):
         rngs = [stream_rng(stream, seed, index) for index in range(start, count)[:_BATCH]]
         shapes = [build_scene(draw_scene(rng, spec), rng) for rng in rngs]
