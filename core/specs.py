@@ -346,11 +346,11 @@ PRIORS: dict[str, PriorSpec] = {
     ),
 }
 # Two objects take more numbers to tell apart than one, and are told by twice as many tokens; what
-# is linear in them is known without the transformer, which has fewer layers for it.
+# examples and captions tell of them is known without the transformer, which has two layers for it.
 PRIORS["starter-scenes"] = replace(
     PRIORS["starter"],
     num_latents=384,
-    num_layers=6,
+    num_layers=2,
     basis_size=512,
     num_shape=288,
     num_pooled=8,
@@ -362,6 +362,8 @@ PRIORS["starter-scenes"] = replace(
         rank=24,
         num_examples=3000,
         num_captions=6,
+        example_width=0.4,
+        temperature=0.4,
     ),
 )
 

@@ -43,6 +43,9 @@ _FEW_ALIKE = 12
 """Shapes that so few captions resemble are no examples: pairs of objects that are hardly seen."""
 _RARITY = 0.5
 """A shape is kept by its captions' rarity to this power, so that "tall" ones are among them."""
+_SAME_SHAPE, _SAME_PAINT = 0.5, 0.05
+"""How far sayings may be apart, in what the tenth most alike usually are: so other kinds and other
+colors are out of the question, and other words for them are not."""
 _NOWHERE = 1e3
 """In each coefficient: what no caption calls for."""
 
@@ -125,10 +128,7 @@ def _mean_loss(
     cut = module.num_shape
     with run.autocast():
         shape = module.shape_mean(condition, basis)
-        # Paint has to do with every guess at the shape, from the mean to what it really is.
-        share = torch.rand(batch_size, 1, generator=generator).to(run.device)
-        guess = torch.lerp(shape.detach(), target[:, :cut], share)
-        mean = torch.cat([shape, module.color_mean(condition, guess, basis)], dim=1)
+        mean = torch.cat([shape, module.color_mean(condition, basis)], dim=1)
     # In units of each spread, large coefficients weigh more, but not as their squares.
     scale = basis.spread
     error = ((mean - target) / scale).square() * (scale / scale.mean())
@@ -184,7 +184,7 @@ def keep_examples(module: ConditionalGaussian, known: Known, told: Tensor, seed:
     module.examples[:count] = known.coefficients[chosen, : module.num_shape].float()
     module.told.fill_(_NOWHERE)
     module.told[:count] = told[chosen]
-    module.reach.copy_(reach)
+    module.reach.copy_(_SAME_SHAPE * reach)
     keep_sayings(module, known, chosen, generator)
     logger.info("gaussian: %d examples of %d shapes, reach %.2f", count, len(told), float(reach))
 
@@ -207,21 +207,21 @@ def keep_sayings(
     module.sayings[: len(chosen), : captions.shape[1]] = sayings
     module.sayings[: len(chosen), captions.shape[1] :] = sayings[:, :1]
     module.paints[: len(chosen)] = sayings[torch.arange(len(chosen)), best]
-    module.paint_reach.copy_(_reach(sayings.flatten(0, 1), generator))
+    module.paint_reach.copy_(_SAME_PAINT * _reach(sayings.flatten(0, 1), generator))
 
 
 def _reach(told: Tensor, generator: torch.Generator) -> Tensor:
     """Return how far what captions call for usually is from what the tenth most alike does."""
     probes = told[torch.randperm(len(told), generator=generator)[:_PROBES]]
     tenth = min(10, len(told) - 1)
-    return torch.cdist(probes, told).kthvalue(tenth + 1, dim=1).values.median()
+    return torch.cdist(probes, told).kthvalue(tenth + 1, dim=1).values.median().clamp(min=1e-3)
 
 
 def told_means(module: ConditionalGaussian, known: Known, count: int) -> Tensor:
     """Return what the caption that tells most of each of the first shapes calls for, [count, K].
 
     A caption that leaves the color open would make every color part of its group's variance, and
-    prompts that name one would vary as well. Colors are those called for on the shape as it is.
+    prompts that name one would vary as well.
     """
     found = []
     for start in range(0, count, _AT_A_TIME):
@@ -243,9 +243,7 @@ def _told(
         actual: coefficients, [B, K].
     """
     told = captions.float().flatten(0, 1)
-    seen = actual[:, : module.num_shape].repeat_interleave(captions.shape[1], dim=0)
-    color = module.color_mean(told, seen, basis)
-    means = torch.cat([module.shape_mean(told, basis), color], dim=1)
+    means = torch.cat([module.shape_mean(told, basis), module.color_mean(told, basis)], dim=1)
     means = means.view(*captions.shape[:2], -1)  # [B, V, K]
     best = (means - actual[:, None]).square().sum(2).argmin(1)
     return means[torch.arange(len(means)), best], best

@@ -257,8 +257,7 @@ def gaussian_probe(config: TrainingConfig) -> Probe:
     condition = torch.zeros(stage.batch_size, spec.num_pooled, spec.condition_width)
 
     def loss() -> Tensor:
-        shape = module.shape_mean(condition, basis)
-        return shape.sum() + module.color_mean(condition, shape.detach(), basis).sum()
+        return module.shape_mean(condition, basis).sum() + module.color_mean(condition, basis).sum()
 
     return Probe(module, loss, stage)
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a condition says about coefficients before any of them is seen: shape first, paint on it.
+"""What a condition says about coefficients before any of them is seen: of shape, and of paint.
 
-The shape is one of some examples, or it is normally distributed; the color follows from the shape
-and from what is to be painted how; and what is left unsaid of that is as on an example of which the
-same was said. With that the best denoiser is known in closed form, and a prior need learn only
-what is left.
+The shape is one of some examples, or it is normally distributed. Its color follows from what is to
+be painted how; and what is left unsaid of that is as on an example of which the same was said. With
+that the best denoiser is known in closed form, and a prior need learn only what is left.
 
 Distributions of shapes are kernel density estimates (Parzen, 1962) where examples of what is asked
 for are known, and factor analyzers (Bishop, 2006, section 12.2) where they are not: a small network
@@ -171,8 +170,6 @@ class ConditionalGaussian(nn.Module):
         self.shape_in = nn.Linear(len(shape) * token_width, width)
         self.shape_hidden = nn.Linear(width, width)
         self.mean_out = nn.Linear(width, num_shape)
-        self.seen_in = nn.Linear(num_shape, width)
-        self.seen_hidden = nn.Linear(width, width)
         self.paint_in = nn.Linear(len(self._paint_tokens) * token_width, width // 2)
         self.paint_hidden = nn.Linear(width // 2, spec.num_paints)
         self.paint_out = nn.Linear(spec.num_paints, width)
@@ -203,24 +200,18 @@ class ConditionalGaussian(nn.Module):
         paint: Tensor = self.paint_hidden(hidden)
         return paint
 
-    def color_mean(self, condition: Tensor, shape: Tensor, basis: LatentBasis) -> Tensor:
-        """Return the mean color that conditions [B, T, E] call for on shapes [B, S], fp32."""
-        paint = self.paint(condition)[:, None]
-        return self.painted(condition, shape, paint, basis)[:, 0]
+    def color_mean(self, condition: Tensor, basis: LatentBasis) -> Tensor:
+        """Return the mean color that conditions [B, T, E] call for, fp32, [B, K - S]."""
+        return self.painted(condition, self.paint(condition)[:, None], basis)[:, 0]
 
-    def painted(
-        self, condition: Tensor, shape: Tensor, paints: Tensor, basis: LatentBasis
-    ) -> Tensor:
-        """Return the mean color of shapes [B, S] in each of several paints [B, M, P], fp32.
+    def painted(self, condition: Tensor, paints: Tensor, basis: LatentBasis) -> Tensor:
+        """Return the mean color of what conditions [B, T, E] call for in paints [B, M, P], fp32.
 
         Paint is a few numbers that a shape answers to linearly: so a kind takes a color that it was
         never seen with, where a network of both at once fell back on kinds that it knew in it.
         """
-        dtype = self.paint_in.weight.dtype
-        seen = (shape.float() / basis.spread[: self.num_shape].float()).to(dtype)
-        h = F.silu(self._told_shape(condition) + self.seen_in(seen))
-        h = F.silu(self.seen_hidden(h))
-        painted = self.painted_in(h)[:, None] * self.paint_out(paints.to(dtype))
+        h = self._told_shape(condition)
+        painted = self.painted_in(h)[:, None] * self.paint_out(paints.to(h.dtype))
         h = h[:, None].expand(-1, paints.shape[1], -1)
         mean: Tensor = self.color_out(torch.cat([h, painted], dim=2))
         return mean.float() * basis.spread[self.num_shape :].float()
@@ -251,7 +242,7 @@ class ConditionalGaussian(nn.Module):
 
         said = self.paint(condition)
         paints = torch.cat([near.paints, said[:, None].to(near.paints)], dim=1)
-        colors = self.painted(condition, shape.clean, paints, basis)
+        colors = self.painted(condition, paints, basis)
         base = of_all.unless_asked(
             colors[:, -1], spreads[:, cut:], factors[:, cut:], slice(cut, None)
         )

@@ -95,11 +95,11 @@ def test_a_condition_takes_the_covariance_of_the_nearest_group() -> None:
 
     shape = module.shape_mean(conditions, basis)
     nearest = torch.cdist(shape, module.centers).argmin(1)
-    expected = _first_shape_then_paint(module, noisy, sigma, conditions, nearest)
+    expected = _shape_and_paint(module, noisy, sigma, conditions, nearest)
     torch.testing.assert_close(found.clean, expected)
 
 
-def _first_shape_then_paint(
+def _shape_and_paint(
     module: ConditionalGaussian,
     noisy: Tensor,
     sigma: Tensor,
@@ -110,7 +110,7 @@ def _first_shape_then_paint(
     spread, factors = module.spreads[group], module.factors[group]
     mean = module.shape_mean(conditions, basis)
     shape = Gaussian(mean, spread[:, :5], factors[:, :5]).denoise(noisy[:, :5], sigma).clean
-    mean = module.color_mean(conditions, shape, basis)
+    mean = module.color_mean(conditions, basis)
     color = Gaussian(mean, spread[:, 5:], factors[:, 5:]).denoise(noisy[:, 5:], sigma).clean
     return torch.cat([shape, color], dim=1)
 
@@ -208,9 +208,9 @@ def test_what_is_left_unsaid_of_paint_is_as_on_an_example(says_the_same: bool) -
     found = module.denoise(torch.randn(1, 8), sigma, condition, basis).clean
 
     paint = module.paints[1][None] if says_the_same else said
-    expected = module.painted(condition, found[:, :5], paint[:, None], basis)[:, 0]
+    expected = module.painted(condition, paint[:, None], basis)[:, 0]
     torch.testing.assert_close(found[:, 5:], expected, rtol=0, atol=0.02)
-    other = module.painted(condition, found[:, :5], module.paints[:1][None], basis)[:, 0]
+    other = module.painted(condition, module.paints[:1][None], basis)[:, 0]
     assert float((other - expected).abs().max()) > 0.1
 
 
