@@ -155,8 +155,7 @@ class _WordCondition:
         """See `NativeCondition`."""
         if request.image is not None:
             raise PackError(
-                self._manifest.id,
-                "it has no image model: use a prompt, or fetch the shap-e pack for pictures",
+                self._manifest.id, "it has no image model: use a prompt, or another pack"
             )
         if request.is_unconditional:
             spec = self._words.spec
@@ -179,7 +178,7 @@ def _require_kind(
     known: Sequence[str],
     suggestions: tuple[tuple[str, str | None], ...],
 ) -> None:
-    if not any(manifest.words[word] == "kind" for word in known):
+    if not any(manifest.words[word] in ("kind", "kinds") for word in known):
         raise UnknownPromptError(manifest.id, suggestions, _examples(manifest))
 
 

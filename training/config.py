@@ -40,6 +40,8 @@ class DataConfig:
     num_pictures: Number = 0
     """Of every scene; 0 stores none."""
     picture_size: Count = 64
+    num_paints: Count = 1
+    """Scenes in a row that have the same shape, each in colors of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ def _write_shard(path: Path, seed: int, start: int, data: DataConfig) -> None:
         write_shard(path, seed, start, data.shard_size, **sizes)
         return
     shown = {"num_pictures": data.num_pictures, "picture_size": data.picture_size}
-    write_scenes(path, seed, start, data.shard_size, **sizes, **shown)
+    write_scenes(path, seed, start, data.shard_size, num_paints=data.num_paints, **sizes, **shown)
 
 
 def text(config: TrainingConfig, arguments: argparse.Namespace) -> None:

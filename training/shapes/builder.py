@@ -59,6 +59,7 @@ class ShapeBuilder:
         colours: sRGB of every part by name, "main" among them.
         grains: how much the pieces of a part vary in brightness.
         named_parts: parts that captions name, which therefore must be built.
+        paint: source of what varies in color; None for that of all else.
     """
 
     def __init__(
@@ -68,9 +69,11 @@ class ShapeBuilder:
         colours: Mapping[str, Sequence[float]],
         grains: Mapping[str, float],
         named_parts: Collection[str] = (),
+        paint: np.random.Generator | None = None,
     ) -> None:
         self.height, self.width, self.thick = style.height, style.width, style.thickness
         self._rng = rng
+        self._paint = paint or rng
         self._colours = colours
         self._grains = grains
         self._named_parts = named_parts
@@ -233,6 +236,6 @@ class ShapeBuilder:
     def _piece_colours(self, parts: tuple[str, ...]) -> NDArray[np.float32]:
         colours = np.array([self._colours[part] for part in parts])
         grains = np.array([self._grains[part] for part in parts])
-        brightness = grains * self._rng.uniform(-1.0, 1.0, len(parts))
+        brightness = grains * self._paint.uniform(-1.0, 1.0, len(parts))
         painted: NDArray[np.float32] = np.clip(colours + brightness[:, None], 0.0, 1.0)
         return painted.astype(np.float32)

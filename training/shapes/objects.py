@@ -49,13 +49,37 @@ def sample_object(
     for name in rng.permutation(names)[:number].tolist():
         part = next(part for part in entry.parts if part.name == name)
         parts.append((name, draw_second_colour(rng, part.defaults, color)))
-    material = color if COLOURS[color].is_material else ""
-    if not material and rng.random() < _TINT_SHARE:
-        material = str(rng.choice(_TINTS))
+    material = _draw_material(rng, color)
     adjective = str(rng.choice(entry.adjectives)) if rng.random() < _ADJECTIVE_SHARE else ""
     return ObjectLabels(
         kind=entry.name, color=color, parts=tuple(parts), material=material, adjective=adjective
     )
+
+
+def repaint(
+    labels: ObjectLabels, rng: np.random.Generator, split: Split = "train", avoid: str = ""
+) -> ObjectLabels:
+    """Draw other colors for an object and for the parts of it that are asked for.
+
+    Args:
+        labels: what is asked of it so far.
+        rng: source of the draw.
+        split: as for `sample_object`.
+        avoid: a main color that is not drawn, besides its own.
+    """
+    entry = KINDS[labels.kind]
+    color = labels.color
+    while color in (labels.color, avoid):
+        color = draw_colour(rng, entry, split)
+    defaults = {part.name: part.defaults for part in entry.parts}
+    parts = [(name, draw_second_colour(rng, defaults[name], color)) for name, _ in labels.parts]
+    return replace(labels, color=color, parts=tuple(parts), material=_draw_material(rng, color))
+
+
+def _draw_material(rng: np.random.Generator, color: str) -> str:
+    if COLOURS[color].is_material:
+        return color
+    return str(rng.choice(_TINTS)) if rng.random() < _TINT_SHARE else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +92,11 @@ class BuiltObject:
 
 
 def build_object(
-    asked: ObjectLabels, rng: np.random.Generator, *, height: float = 1.0
+    asked: ObjectLabels,
+    rng: np.random.Generator,
+    *,
+    height: float = 1.0,
+    paint: np.random.Generator | None = None,
 ) -> BuiltObject:
     """Build one object as asked.
 
@@ -76,28 +104,30 @@ def build_object(
         asked: its parts are built and have the colors given; others get colors that are usual.
         rng: source of all else.
         height: a factor on the usual height.
+        paint: source of what varies in color; then the shape follows from `rng` alone.
     """
     kind, given = KINDS[asked.kind], dict(asked.parts)
+    painter = paint or rng
     words = {"main": asked.color}
     for part in kind.parts:
-        usual = draw_part_colour(rng, part.defaults, asked.color)
+        usual = draw_part_colour(painter, part.defaults, asked.color)
         words[part.name] = given.get(part.name, usual)
-    paint = {
-        word: np.array(COLOURS[word].srgb) + rng.uniform(-_JITTER, _JITTER, 3)
+    colors = {
+        word: np.array(COLOURS[word].srgb) + painter.uniform(-_JITTER, _JITTER, 3)
         for word in dict.fromkeys(words.values())
     }
     grains = {part: COLOURS[word].grain for part, word in words.items()}
     if asked.material not in ("", asked.color):
         tint = np.array(COLOURS[asked.material].srgb)
-        paint[asked.color] = (1.0 - _TINT) * paint[asked.color] + _TINT * tint
+        colors[asked.color] = (1.0 - _TINT) * colors[asked.color] + _TINT * tint
         grains |= {part: _TINT_GRAIN for part, word in words.items() if word == asked.color}
-    paints = {part: paint[word].tolist() for part, word in words.items()}
+    paints = {part: colors[word].tolist() for part, word in words.items()}
     builds = (kind.build, *kind.styles)
     chosen = builds[int(rng.integers(len(builds)))]
     style = _draw_style(rng, asked.adjective, height)
     # A style without a part that was asked for gives way to the usual one, which has them all.
     for build in (chosen, kind.build):
-        builder = ShapeBuilder(rng, style, paints, grains, tuple(given))
+        builder = ShapeBuilder(rng, style, paints, grains, tuple(given), paint)
         build(builder)
         pieces = builder.pieces()
         if set(given) <= set(pieces.parts):

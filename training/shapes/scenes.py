@@ -15,8 +15,8 @@ from .arrange import COVERS, STANDS_BADLY, SUPPORTS, Patch, beneath, beside, upo
 from .attributes import ShapeAttributes
 from .generate import Split, shape_rng
 from .kinds import KINDS, is_held_out_pair
-from .labels import SceneLabels
-from .objects import build_object, sample_object
+from .labels import ObjectLabels, SceneLabels
+from .objects import build_object, repaint, sample_object
 from .pieces import Pieces, Shape, finished, settle
 
 __all__ = [
@@ -32,6 +32,8 @@ _COUNT_SHARE, _PAIR_SHARE = 0.1, 0.27
 _RELATION_SHARES = {"on": 0.4, "next to": 0.35, "under": 0.25}
 _ON_SUPPORT_SHARE = 0.25
 """How often what is under another bears it, where the upper one could also shelter it."""
+
+_PAINT_STREAM = 3
 
 _ANYWHERE = Patch(0.0, 0.0, 0.6, 0.6)
 
@@ -84,8 +86,10 @@ def _draw_kinds(rng: np.random.Generator, relation: str) -> tuple[str, str]:
     return pick(standing), pick(list(COVERS))
 
 
-def build_scene(asked: SceneLabels, rng: np.random.Generator) -> Shape:
-    """Build a scene that is as asked; all else varies with `rng`.
+def build_scene(
+    asked: SceneLabels, rng: np.random.Generator, paint: np.random.Generator | None = None
+) -> Shape:
+    """Build a scene that is as asked; all else varies with `rng`, colors with `paint` if given.
 
     Returns:
         A shape whose labels tell everything that was built: what was asked, and besides the colors
@@ -93,7 +97,7 @@ def build_scene(asked: SceneLabels, rng: np.random.Generator) -> Shape:
     """
     is_cover = asked.relation == "under" and asked.objects[-1].kind in COVERS
     built = [
-        build_object(each, rng, height=1.3 if is_cover and index == 1 else 1.0)
+        build_object(each, rng, height=1.3 if is_cover and index == 1 else 1.0, paint=paint)
         for index, each in enumerate(asked.objects)
     ]
     labels = replace(asked, objects=tuple(each.labels for each in built))
@@ -182,7 +186,25 @@ def _swapped(pieces: Pieces) -> Pieces:
     )
 
 
-def scene_at(seed: int, index: int, split: Split = "train") -> Shape:
-    """Return scene number `index` of the endless data set `seed`."""
-    rng = shape_rng(seed, index)
-    return build_scene(sample_scene(rng, split), rng)
+def scene_at(seed: int, index: int, split: Split = "train", num_paints: int = 1) -> Shape:
+    """Return scene number `index` of the endless data set `seed`.
+
+    With several paints, as many scenes in a row have the same shape, in colors of their own: so
+    nobody who learns from them can take a shape for a sign of its color.
+    """
+    number, copy = divmod(index, num_paints)
+    rng = shape_rng(seed, number)
+    asked = sample_scene(rng, split)
+    if num_paints == 1:
+        return build_scene(asked, rng)
+    paint = np.random.default_rng([seed, number, copy, _PAINT_STREAM])
+    return build_scene(_repainted(asked, paint, split) if copy else asked, rng, paint)
+
+
+def _repainted(asked: SceneLabels, rng: np.random.Generator, split: Split) -> SceneLabels:
+    objects: list[ObjectLabels] = []
+    for each in asked.objects:
+        # Two objects differ in color, and pairs of kinds that are held out have trained colors.
+        colors: Split = "train" if len(asked.objects) == 2 and split == "held_out" else split
+        objects.append(repaint(each, rng, colors, objects[0].color if objects else ""))
+    return replace(asked, objects=tuple(objects))

@@ -92,6 +92,7 @@ def write_scenes(
     num_query: int = NUM_QUERY,
     num_pictures: int = 0,
     picture_size: int = 64,
+    num_paints: int = 1,
     device: torch.device | str = "cpu",
 ) -> None:
     """Write scenes `start` to `start + count` of data set `seed`, with labels and pictures.
@@ -100,7 +101,7 @@ def write_scenes(
     the last bit, which may depend on the device and on what is computed beside it.
     """
     columns: dict[str, list[NDArray[np.generic]]] = {}
-    shapes = [scene_at(seed, index, split) for index in range(start, start + count)]
+    shapes = [scene_at(seed, index, split, num_paints) for index in range(start, start + count)]
     for index, shape in zip(range(start, start + count), shapes, strict=True):
         rng = np.random.default_rng([seed, index, _SAMPLING_STREAM])
         batch = ShapeBatch([shape], device)
