@@ -50,12 +50,17 @@ class Gaussian(NamedTuple):
         precision = _Precision.of(self.spread, self.factors, noise)
         offset = noisy.float() - self.mean
         clean = noisy - noise * precision.times(offset[:, None])[:, 0]
-        variance = precision.variance_left(noise).clamp(min=_LEAST_VARIANCE)
-        return LinearEstimate(offset * self._total(noise).rsqrt(), clean, variance.sqrt())
+        scale = precision.variance_left(noise).clamp(min=_LEAST_VARIANCE).sqrt()
+        return LinearEstimate(self.scaled(offset, noise), clean, scale)
 
-    def _total(self, noise: Tensor) -> Tensor:
-        """Return the variance of each number by itself, seen with noise, [B, K]."""
-        return self.spread**2 + self.factors.square().sum(2) + noise
+    def scaled(self, offset: Tensor, noise: Tensor) -> Tensor:
+        """Return how far noisy draws are from the mean, in units of how far they usually are.
+
+        Args:
+            offset: [B, K].
+            noise: variance of the noise, [B, 1].
+        """
+        return offset * (self.spread**2 + self.factors.square().sum(2) + noise).rsqrt()
 
 
 class Kernels(NamedTuple):
@@ -75,28 +80,22 @@ class Kernels(NamedTuple):
         Each kernel denoises by itself, and counts as far as it explains what is seen.
         """
         noise = (sigma.float() ** 2)[:, None]
-        alone = self.base.denoise(noisy, sigma)
-        narrow = _Precision.of(self.width * self.base.spread, self.width * self.base.factors, noise)
-        broad = _Precision.of(self.base.spread, self.base.factors, noise)
-        off = noisy.float()[:, None] - self.centers  # [B, M, K]
-        shifts = narrow.times(off)
-        base_off = (noisy.float() - self.base.mean)[:, None]
-        fits = torch.cat(
-            [
-                (off * shifts).sum(2) + narrow.log_volume[:, None],
-                (base_off * broad.times(base_off)).sum(2) + broad.log_volume[:, None],
-            ],
-            dim=1,
-        )
+        spread, factors = self.base.spread, self.base.factors
+        broad = _Precision.of(spread, factors, noise)
+        narrow = _Precision.of(self.width * spread, self.width * factors, noise)
+        count = self.centers.shape[1]
+        off = noisy.float()[:, None] - torch.cat([self.centers, self.base.mean[:, None]], dim=1)
+        shifts = torch.cat([narrow.times(off[:, :count]), broad.times(off[:, count:])], dim=1)
+        volumes = narrow.log_volume[:, None].expand(-1, count)
+        fits = (off * shifts).sum(2) + torch.cat([volumes, broad.log_volume[:, None]], dim=1)
         share = (self.log_weights - fits / 2).softmax(1)[..., None]  # [B, M + 1, 1]
         cleans = noisy.float()[:, None] - noise[..., None] * shifts
-        cleans = torch.cat([cleans, alone.clean[:, None]], dim=1)
         clean = (share * cleans).sum(1)
-        within = share[:, :-1].sum(1) * narrow.variance_left(noise)
-        within = within + share[:, -1] * alone.scale**2
         between = (share * (cleans - clean[:, None]).square()).sum(1)
+        within = share[:, :count].sum(1) * narrow.variance_left(noise)
+        within = within + share[:, count] * broad.variance_left(noise)
         scale = (within + between).clamp(min=_LEAST_VARIANCE).sqrt()
-        return LinearEstimate(alone.inputs, clean, scale)
+        return LinearEstimate(self.base.scaled(off[:, count], noise), clean, scale)
 
 
 class _Precision(NamedTuple):
