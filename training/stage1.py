@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..core.decoder.stf import Decoder
 from ..core.prior.basis import LatentBasis
-from ..core.specs import DECODERS, PRIORS, DecoderSpec, PriorSpec
+from ..core.specs import DECODERS, PRIORS
 from .config import TrainingConfig
 from .dataset import ShapeDataset
 from .encoder import PointEncoder
@@ -89,7 +89,7 @@ def fit_basis(config: TrainingConfig, latents: Tensor, num_training: int) -> Lat
     basis.mean.copy_(training.mean(0))
     centred = training - basis.mean
     basis.rows.zero_()
-    for rows, columns in latent_parts(spec, DECODERS[config.architecture]):
+    for rows, columns in latent_parts(config.architecture):
         part = centred[:, columns]
         count = rows.stop - rows.start
         # A randomised SVD of a fifth more components than asked for is exact enough for the last.
@@ -101,10 +101,13 @@ def fit_basis(config: TrainingConfig, latents: Tensor, num_training: int) -> Lat
     return basis
 
 
-def latent_parts(prior: PriorSpec, decoder: DecoderSpec) -> list[tuple[slice, slice]]:
+def latent_parts(architecture: str) -> list[tuple[slice, slice]]:
     """Return which components are of which numbers of a latent: all of all, or shape and paint."""
+    prior = PRIORS[architecture]
     if not prior.num_shape:
         return [(slice(0, prior.basis_size), slice(0, prior.num_latents * prior.channels))]
+    # Latents of views have a decoder of their run's, which is one network.
+    decoder = DECODERS[architecture]
     middle = decoder.networks[0].num_latents * decoder.channels
     return [
         (slice(0, prior.num_shape), slice(0, middle)),
