@@ -94,6 +94,15 @@ def test_words_that_stand_for_others_are_told_and_unknown_ones_left_out(folder: 
     )
 
 
+def test_several_objects_of_a_kind_are_objects(folder: Path) -> None:
+    path = folder / "pack.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["words"]["chair"] = "kinds"  # As the plurals of the starter's words are.
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    assert opened(folder).condition(GenerationRequest(prompt="red chair")).warnings == ()
+
+
 def test_a_prompt_without_an_object_is_refused_with_examples(folder: Path) -> None:
     with pytest.raises(UnknownPromptError) as caught:
         opened(folder).condition(GenerationRequest(prompt="a crimson charm"))
