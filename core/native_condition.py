@@ -155,7 +155,8 @@ class _WordCondition:
         """See `NativeCondition`."""
         if request.image is not None:
             raise PackError(
-                self._manifest.id, "it has no image model: use a prompt, or another pack"
+                self._manifest.id,
+                "it has no image model: use a prompt, or fetch the shap-e pack for pictures",
             )
         if request.is_unconditional:
             spec = self._words.spec

@@ -388,7 +388,7 @@ DECODERS: dict[str, DecoderSpec] = {
         position_frequencies=6,
     ),
 }
-# Paint of its own leaves the shape alone when it changes, and either is half the work.
+# Paint of its own leaves the shape alone when it changes. Either takes 0.58 of the multiplications.
 DECODERS["starter-scenes"] = replace(
     DECODERS["starter"], num_latents=384, hidden_width=96, color_width=96
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .judge_data import JudgeData
 
@@ -31,6 +31,18 @@ class JudgeTraining:
     """Standard deviation of the error on all colours of a cloud together, and on each alone."""
     colour_bleed: float = 0.15
     """Share of the points that take on some of another point's colour."""
+
+
+def optimizer_of(
+    judge: nn.Module, config: JudgeTraining
+) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.OneCycleLR]:
+    """Return what trains a judge, and the schedule of its rate."""
+    rate = config.learning_rate
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=rate, weight_decay=0.02, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=rate, total_steps=config.num_steps, pct_start=0.1
+    )
+    return optimizer, schedule
 
 
 def roughen(

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from .divider import GLANCE, Divider, divide
 from .judge_data import SceneData
-from .roughening import JudgeTraining, shaken, with_hole
+from .roughening import JudgeTraining, optimizer_of, shaken, with_hole
 from .scene_judge import SceneJudge, judge_scene
 
 logger = logging.getLogger(__name__)
@@ -31,11 +31,7 @@ def train_divider(config: JudgeTraining, data: SceneData) -> Divider:
     torch.manual_seed(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     divider = Divider()
-    rate = config.learning_rate
-    optimizer = torch.optim.AdamW(divider.parameters(), lr=rate, weight_decay=0.02, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=rate, total_steps=config.num_steps, pct_start=0.1
-    )
+    optimizer, schedule = optimizer_of(divider, config)
     for step in range(config.num_steps):
         rows = torch.randint(len(data.points), (config.batch_size,), generator=generator)
         points, sides = _batch(config, data, rows, generator)

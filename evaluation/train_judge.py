@@ -30,7 +30,7 @@ from .judge import (
     save_judge,
 )
 from .judge_data import NO_ANSWER, JudgeData, generate_clouds, generate_scenes
-from .roughening import JudgeTraining, roughen
+from .roughening import JudgeTraining, optimizer_of, roughen
 from .scene_judge import NAME as SCENE_JUDGE
 from .scene_judge import NUM_POINTS as NUM_SCENE_POINTS
 from .scene_judge import SceneJudge
@@ -48,11 +48,7 @@ def train_judge(config: JudgeTraining, data: JudgeData, spec: JudgeSpec) -> Judg
     torch.manual_seed(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     judge = Judge(spec)
-    rate = config.learning_rate
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=rate, weight_decay=0.02, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=rate, total_steps=config.num_steps, pct_start=0.1
-    )
+    optimizer, schedule = optimizer_of(judge, config)
     for step in range(config.num_steps):
         rows = torch.randint(len(data.kinds), (config.batch_size,), generator=generator)
         points, colors = roughen(config, data, rows, generator)

@@ -147,12 +147,11 @@ def _problem(config: Stage1Config) -> str:
     if config.points_encoder and config.views_encoder:
         return "[points_encoder] and [views_encoder] cannot be had at once"
     encoder, decoder = config.encoder, config.decoder
-    rows = sum(rows for rows, _ in decoder.generated_shapes())
+    if decoder.color_width:
+        return "[decoder_size]: a field with the heads of a NeRF is one network: no color_width"
+    rows = decoder.num_generated * decoder.hidden_width
     if decoder.num_latents != rows:
-        return (
-            "[decoder_size]: num_latents must be num_generated * (hidden_width + color_width),"
-            f" {rows}"
-        )
+        return f"[decoder_size]: num_latents must be num_generated * hidden_width, {rows}"
     size = (decoder.num_latents, decoder.channels)
     if isinstance(encoder, EncoderSpec) and (encoder.num_latents, encoder.channels) != size:
         return "[views_encoder] and [decoder_size] must agree on num_latents and channels"

@@ -29,10 +29,11 @@ from .conditions import CachedConditions, load_conditions
 from .config import DataConfig, PackConfig, TrainingConfig
 from .dataset import NUM_VALIDATION, ShapeDataset
 from .encoder import cloud_encoder_spec
+from .examples import Known
 from .export import NUM_READ_POINTS, export_encoder, export_pack
 from .export_published import save_diffusers, save_openai
 from .fitting import fit_spec
-from .gaussian import STATE_FILE, Known, run_gaussian
+from .gaussian import STATE_FILE, run_gaussian
 from .loop import Run, rank
 from .pictures import SampleGrid
 from .saving import save_whole

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from .implicit_mlp import ImplicitMLP
+from .implicit_mlp import ImplicitMLP, SplitMLP
 
 Level = Literal["coarse", "fine"]
 
@@ -60,7 +60,7 @@ class Segment(NamedTuple):
 class RadianceField:
     """Density and colour of one shape, or of several whose points come one after the other."""
 
-    def __init__(self, mlp: ImplicitMLP, weights: Sequence[Tensor]) -> None:
+    def __init__(self, mlp: ImplicitMLP | SplitMLP, weights: Sequence[Tensor]) -> None:
         """Bind the shared MLP to the generated matrices of B shapes, each [B, rows, columns]."""
         self.mlp = mlp
         self.weights = list(weights)

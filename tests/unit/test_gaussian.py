@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from maquette.core.prior.gaussian import ConditionalGaussian, Gaussian, Kernels
+from maquette.core.prior.gaussian import ConditionalGaussian
+from maquette.core.prior.kernels import Gaussian, Kernels
 from maquette.core.prior.transformer import LatentPrior
 from maquette.core.specs import GaussianSpec
 from maquette.tests.unit.tiny_prior import SPEC as PLAIN

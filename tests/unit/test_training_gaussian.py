@@ -16,15 +16,13 @@ from maquette.core.prior.transformer import LatentPrior
 from maquette.core.specs import PRIORS, GaussianSpec
 from maquette.training.conditions import CachedConditions
 from maquette.training.config import StageConfig, load_config
+from maquette.training.examples import Known, keep_examples, told_means
 from maquette.training.gaussian import (
-    Known,
     covariance,
     fit_groups,
     fit_mean,
     k_means,
-    keep_examples,
     run_gaussian,
-    told_means,
 )
 from maquette.training.loop import Run
 from maquette.training.memory import estimate
@@ -112,14 +110,19 @@ def _paint_of(kind: Tensor, paint: Tensor) -> Tensor:
     return (2.0 * paint - 1) * (1 + kind)
 
 
-def test_mean_and_direction_of_each_kind_are_found(tmp_path: Path) -> None:
-    known, kind = _known()
+def _fitted(known: Known, folder: Path) -> ConditionalGaussian:
     torch.manual_seed(0)
     module = ConditionalGaussian(SIZES, 2, 4, 3, num_shape=2)
-    stage = StageConfig(num_steps=400, batch_size=64, learning_rate=5e-3, precision="fp32")
-
-    fit_mean(module, known, stage, tmp_path, seed=0)
+    stage = StageConfig(num_steps=600, batch_size=64, learning_rate=5e-3, precision="fp32")
+    fit_mean(module, known, stage, folder, seed=0)
     fit_groups(module, known, seed=0)
+    return module
+
+
+def test_mean_and_direction_of_each_kind_are_found(tmp_path: Path) -> None:
+    known, kind = _known()
+
+    module = _fitted(known, tmp_path)
 
     held = torch.arange(known.num_training, len(known.coefficients))
     mean = module.shape_mean(known.conditions.first(held), known.basis)
@@ -133,11 +136,7 @@ def test_mean_and_direction_of_each_kind_are_found(tmp_path: Path) -> None:
 
 def test_what_is_known_beats_what_each_coefficient_tells_of_itself(tmp_path: Path) -> None:
     known, _ = _known()
-    torch.manual_seed(0)
-    module = ConditionalGaussian(SIZES, 2, 4, 3, num_shape=2)
-    stage = StageConfig(num_steps=600, batch_size=64, learning_rate=5e-3, precision="fp32")
-    fit_mean(module, known, stage, tmp_path, seed=0)
-    fit_groups(module, known, seed=0)
+    module = _fitted(known, tmp_path)
     held = torch.arange(known.num_training, len(known.coefficients))
     actual, asked = known.coefficients[held], known.conditions.first(held)
     noisy = actual + torch.randn(100, 3, generator=torch.Generator().manual_seed(3))

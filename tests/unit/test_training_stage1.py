@@ -248,7 +248,8 @@ def test_recipes_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("num_latents = 128", "num_latents = 96"), r"num_generated \* \(hidden_width .*, 128"),
+        (("num_latents = 128", "num_latents = 96"), r"num_generated \* hidden_width, 128"),
+        (("num_latents = 128", "num_latents = 128\ncolor_width = 8"), "is one network"),
         (("num_tokens = 16", "num_tokens = 13"), "num_tokens must divide"),
         (("[points_encoder]", "[views_encoder]"), "does not know num_tokens"),
         (("seed = 1", 'seed = 1\narchitecture = "shap-e"'), "give architecture, or else"),
