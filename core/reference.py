@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from . import busy_background
 from .config import ReferenceImage
 from .errors import ImageInputError
 from .pixels import shrink
@@ -57,7 +58,8 @@ def prepare(image: ReferenceImage) -> PreparedImage:
     """Cut out the object and put it in the middle of a square, on a transparent ground.
 
     The object is what is not transparent or, in an opaque picture, what is not a background of
-    one colour. A picture with another background is only made square.
+    one colour, or what can be told from another one for sure. Else the picture is only made
+    square.
 
     Raises:
         ImageInputError: there is nothing to see in the picture.
@@ -65,6 +67,9 @@ def prepare(image: ReferenceImage) -> PreparedImage:
     scale = _scale_to_work(image.pixels)
     pixels = shrink(image.pixels, scale)
     is_subject = _find_subject(pixels)
+    is_busy = is_subject is None
+    if is_subject is None:
+        is_subject = busy_background.find_subject(pixels[:, :, :3])
     if is_subject is None:
         whole = Box(0, pixels.shape[0], 0, pixels.shape[1])
         return PreparedImage(_squared(image, pixels, whole, margin=0.0), ("busy background",))
@@ -74,7 +79,8 @@ def prepare(image: ReferenceImage) -> PreparedImage:
         raise ImageInputError(image.source, _TRANSPARENT if is_clear else _EMPTY)
     faults = find_faults(is_subject, box, scale=scale)
     if scale > 1:
-        pixels, is_subject, box = _look_closer(image.pixels, box, scale) or (
+        known = is_subject if is_busy else None
+        pixels, is_subject, box = _look_closer(image.pixels, box, scale, known) or (
             pixels,
             is_subject,
             box,
@@ -97,13 +103,14 @@ def _find_subject(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
 
 
 def _look_closer(
-    pixels: NDArray[np.uint8], box: Box, scale: int
+    pixels: NDArray[np.uint8], box: Box, scale: int, known: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], Box] | None:
     """Look at an object again, in as many of its pixels as the work allows.
 
     Args:
         pixels: the whole picture, [H, W, 4].
         box: where the object is, in blocks of `scale` pixels.
+        known: before a background of many colours, which of these blocks show it.
 
     Returns:
         The pixels around the object, where the object is in them, and its box; None if that is
@@ -111,12 +118,17 @@ def _look_closer(
     """
     height, width = pixels.shape[:2]
     pad = round(_SURROUNDING * box.longest * scale) + 2 * scale
-    around = pixels[
-        max(0, box.top * scale - pad) : min(height, box.bottom * scale + pad),
-        max(0, box.left * scale - pad) : min(width, box.right * scale + pad),
-    ]
-    around = shrink(around, _scale_to_work(around))
-    is_subject = _find_subject(around)
+    rows = np.arange(height)[max(0, box.top * scale - pad) : box.bottom * scale + pad]
+    columns = np.arange(width)[max(0, box.left * scale - pad) : box.right * scale + pad]
+    around = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    step = _scale_to_work(around)
+    around = shrink(around, step)
+    if known is None:
+        is_subject = _find_subject(around)
+    else:
+        blocks = known[np.ix_(rows[::step] // scale, columns[::step] // scale)]
+        reach = -(-scale // step) + 1
+        is_subject = busy_background.follow_edges(around[:, :, :3], blocks, reach)
     found = None if is_subject is None else bounding_box(is_subject)
     if is_subject is None or found is None:
         return None

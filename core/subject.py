@@ -69,7 +69,7 @@ def find_background(rgb: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     is_similar = np.abs(rgb.astype(np.float32) - color).max(axis=2) <= COLOR_TOLERANCE
     if is_similar[is_border].mean() < MIN_UNIFORM_SHARE:
         return None
-    return _flood(is_similar, is_similar & is_border)
+    return flood(is_similar, is_similar & is_border)
 
 
 def bounding_box(is_subject: NDArray[np.bool_]) -> Box | None:
@@ -80,7 +80,7 @@ def bounding_box(is_subject: NDArray[np.bool_]) -> Box | None:
     """
     # Thin parts stay if they hang on something that is not thin; a line drawing is all thin.
     cores = _squares(is_subject)
-    kept = _flood(is_subject, cores) if cores.any() else is_subject
+    kept = flood(is_subject, cores) if cores.any() else is_subject
     rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
     if not len(rows):
         return None
@@ -124,11 +124,11 @@ def _count_things(is_subject: NDArray[np.bool_]) -> int:
     """Count what does not hang together, leaving out what is small beside the largest."""
     cells = _cells(is_subject)
     areas: list[float] = []
-    rest = _grown(cells > 0.0)  # Steps go along the axes, and what is thin may be diagonal.
+    rest = grown(cells > 0.0)  # Steps go along the axes, and what is thin may be diagonal.
     while rest.any() and len(areas) < _MAX_THINGS:
         seed = np.zeros_like(rest)
         seed.flat[int(np.argmax(rest))] = True
-        thing = _flood(rest, seed)
+        thing = flood(rest, seed)
         areas.append(float(cells[thing].sum()))
         rest = rest & ~thing
     return sum(area >= RIVAL_SHARE * max(areas) for area in areas)
@@ -143,7 +143,7 @@ def _cells(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     return sums
 
 
-def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the mask with all neighbours of what is set."""
     grown = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), dtype=np.bool_)
     for row in range(3):
@@ -159,7 +159,7 @@ def _squares(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return kept
 
 
-def _flood(is_open: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def flood(is_open: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the open pixels that can be reached from the seeds in steps along the axes.
 
     Whole rows and columns at a time: a sweep reaches everything in a straight line, and a

@@ -21,6 +21,7 @@ BLENDER = {"bpy", "blf", "bmesh", "mathutils", "gpu", "addon_utils", "rna_keymap
 BORDER = {
     "core.asset",
     "core.assets_in.paint",
+    "core.busy_background",
     "core.config",
     "core.derived_pack",
     "core.errors",
@@ -30,6 +31,7 @@ BORDER = {
     "core.inputs",
     "core.latent_file",
     "core.mesh",
+    "core.outlines",
     "core.pack",
     "core.painted",
     "core.pixels",
