@@ -54,8 +54,13 @@ class LatentSource(Protocol):
         """Sentences for the user."""
         ...
 
+    @property
+    def relation(self) -> str:
+        """How the first of two objects lies to the second; "" where a latent is of one."""
+        ...
+
     def latents(self, asked: Round) -> Tensor:
-        """Return the latents of some variants, fp32, [B, L, C]."""
+        """Return the latents of some variants, fp32, [B, L, C]; of N objects [B, N * L, C]."""
         ...
 
 
@@ -79,11 +84,13 @@ class Sampled:
             # Both sides of the guidance would say the same.
             sampler = replace(sampler, guidance_scale=1.0, delta_reuse=1)
         self._request, self._sampler = request, sampler
-        self._prior, self._runner, self._tokens = prior, runner, condition.tokens
+        told = condition.scene or condition
+        self._prior, self._runner, self._tokens = prior, runner, told.tokens
+        self.relation = condition.scene.relation if condition.scene else ""
         self._earlier: Tensor | None = None
 
     def latents(self, asked: Round) -> Tensor:
-        """Return the latents of some variants, fp32, [B, L, C]."""
+        """Return the latents of some variants, fp32, [B, L, C]; of N objects [B, N * L, C]."""
         like = self._request.like
         with checked_blocks(self._prior, asked.check):
             if like is not None and self._earlier is None:
@@ -117,6 +124,7 @@ class Read:
 
     stage = "encode"
     precision = "fp32"
+    relation = ""
 
     def __init__(self, mesh: MeshInput, seed: int, models: PackModels) -> None:
         """Take a mesh and what reads it; the seed chooses points on it."""
@@ -142,6 +150,7 @@ class Kept:
 
     stage = "recall"
     precision = "fp32"
+    relation = ""
     warnings = ()
 
     def __init__(self, latent: KnownLatent, spec: DecoderSpec, pack: str) -> None:

@@ -16,12 +16,24 @@ from .prior.transformer import LatentPrior
 
 
 @dataclass(frozen=True, slots=True)
+class SceneCondition:
+    """What the prior is told of each of two objects, and how they lie to each other."""
+
+    tokens: Tensor
+    """[2, T, E]."""
+    relation: str
+    """Of the first to the second: "on", "next to" or "under"."""
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """What the prior is told, and what the user should know about it."""
 
     tokens: Tensor
-    """[1, T, E]."""
+    """Of all that was said, [1, T, E]."""
     warnings: tuple[str, ...] = ()
+    scene: SceneCondition | None = None
+    """What is told instead where two objects are to be made one by one."""
 
 
 class PackModels(Protocol):

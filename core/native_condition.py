@@ -14,13 +14,14 @@ from torch import Tensor
 from .checkpoint.contents import SMALL_CLIP, WORD_ENCODER
 from .checkpoint.key_maps import KeyMap
 from .checkpoint.loader import load_module
+from .conditioning.scene_words import PairReading, read_pair
 from .conditioning.small_clip import ClipReader, SmallClip, open_clip_config
 from .conditioning.word_encoder import Vocabulary, WordEncoder
 from .conditioning.word_tokens import read_table
 from .config import GenerationRequest
 from .errors import CheckpointError, PackError, UnknownPromptError
 from .interrupt import Check, ignore
-from .models import Condition
+from .models import Condition, SceneCondition
 from .pack import PackManifest
 from .specs import SmallClipSpec
 
@@ -122,7 +123,8 @@ class _ClipCondition:
             shape = 1, spec.num_tokens, spec.token_width
             return Condition(torch.zeros(shape, device=self._reader.device))
         table = self._reader.table
-        reading = table.read(request.prompt)
+        pair = self._pair(request)
+        reading = table.read(request.prompt) if pair is None else pair.whole
         suggestions = tuple((word, table.nearest(word)) for word in reading.unknown)
         _require_kind(self._manifest, reading.known, suggestions)
         notes = tuple(
@@ -130,7 +132,17 @@ class _ClipCondition:
             for word, learnt in reading.taken
         )
         warnings = notes + _warnings(self._manifest.id, suggestions)
-        return Condition(self._reader.condition_reading(reading), warnings)
+        tokens = self._reader.condition_reading(reading)
+        return Condition(tokens, warnings, None if pair is None else self._scene(pair))
+
+    def _pair(self, request: GenerationRequest) -> PairReading | None:
+        if request.like is not None and request.like.latent is not None:
+            return None  # What began with a mesh is one object to the model.
+        return read_pair(self._reader.table, request.prompt, self._manifest.words)
+
+    def _scene(self, pair: PairReading) -> SceneCondition:
+        tokens = [self._reader.condition_reading(half) for half in (pair.first, pair.second)]
+        return SceneCondition(torch.cat(tokens), pair.relation)
 
 
 class _WordCondition:

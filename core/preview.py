@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .decoder.stf import SignedDistanceField
 from .errors import EmptySurfaceError, NonFiniteError
 from .geometry.cleanup import remove_specks
 from .geometry.extract import extract_mesh
 from .geometry.normals import area_normals
 from .geometry.orient import place
 from .mesh import GenerationRecord, MeshData, PreviewMesh
+from .scene import Field
 from .texture.color import srgb_to_linear
 
 OnPreview = Callable[[PreviewMesh], None]
@@ -82,7 +82,7 @@ class Previewer:
     record: GenerationRecord
     min_component_share: float
     device: torch.device
-    decode: Callable[[Tensor], SignedDistanceField]
+    decode: Callable[[Tensor], Field]
     """Latent [L, C] to field."""
     check: Callable[[], None]
     """Cancellation hook."""
@@ -112,7 +112,7 @@ class Previewer:
 
 
 def coarse_mesh(
-    field: SignedDistanceField,
+    field: Field,
     target_size: float,
     *,
     min_component_share: float,
@@ -133,7 +133,7 @@ def coarse_mesh(
         chunk_size=_CHUNK if device.type == "cpu" else None,
         check=check,
     )
-    vertices, faces, _ = remove_specks(vertices, faces, min_component_share)
+    vertices, faces, _ = remove_specks(vertices, faces, min_component_share * field.size_ratio)
     placed, _ = place(vertices, target_size)
     return MeshData(
         vertices=placed,
@@ -144,7 +144,7 @@ def coarse_mesh(
 
 
 def _linear_colors(
-    field: SignedDistanceField, vertices: NDArray[np.float32], device: torch.device
+    field: Field, vertices: NDArray[np.float32], device: torch.device
 ) -> NDArray[np.float32]:
     colors = field.color(torch.from_numpy(vertices).to(device)).cpu().numpy()
     if not np.isfinite(colors).all():

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -87,35 +88,39 @@ def sample_latents(
     Args:
         prior: text or image prior.
         condition: condition tokens, [1, T, E]; zeros of the same shape stand for no condition.
+            Of the N objects of a scene [N, T, E]: their latents are drawn in one batch, too.
         sampler: steps, guidance and noise range.
         seeds: of the noise, which is drawn on the CPU so that devices agree, [B].
         on_step: progress and cancellation hook.
         on_estimates: called after `on_step`.
-        earlier: a latent to stay near, [L, C]; None starts from noise alone.
+        earlier: a latent to stay near, [N * L, C]; None starts from noise alone.
         strength: share of noise mixed into the earlier latent, see `config.Likeness`.
 
     Returns:
-        The latents, fp32, [B, L, C].
+        The latents, fp32, [B, L, C]; those of N objects one above the other, [B, N * L, C].
     """
     spec = prior.spec
     sigmas = sampling_sigmas(sampler, num_timesteps=spec.num_timesteps, rate=spec.schedule_rate)
     if earlier is not None:
         sigmas = sigmas[_first_level(sigmas, strength) :]
-    x = torch.stack([_noise(spec, seed) for seed in seeds]).to(condition.device)
+    count, whole = len(condition), (len(seeds), -1, spec.channels)
+    each = [_noise(spec, _seed_of(seed, part)) for seed in seeds for part in range(count)]
+    x = torch.stack(each).to(condition.device)
     x = x * float(sigmas[0])
     if earlier is not None:
-        x = x + earlier
-    denoise = _denoiser(prior, condition.expand(len(seeds), -1, -1), sampler)
+        x = (x.view(whole) + earlier).view_as(x)
+    told = condition.repeat(len(seeds), 1, 1) if count > 1 else condition.expand(len(seeds), -1, -1)
+    denoise = _denoiser(prior, told, sampler)
     if on_estimates is None:
-        return SAMPLERS[sampler.method](denoise, x, sigmas, on_step=on_step)
+        return SAMPLERS[sampler.method](denoise, x, sigmas, on_step=on_step).reshape(whole)
     watched, show = WatchedDenoiser(denoise), on_estimates
 
     def step(done: int, total: int) -> None:
         on_step(done, total)
         if watched.latest is not None:
-            show(done, total, watched.latest)
+            show(done, total, watched.latest.reshape(whole))
 
-    return SAMPLERS[sampler.method](watched, x, sigmas, on_step=step)
+    return SAMPLERS[sampler.method](watched, x, sigmas, on_step=step).reshape(whole)
 
 
 def latent_of(
@@ -144,6 +149,11 @@ def _noise(spec: PriorSpec, seed: int) -> Tensor:
     """Return the noise of a seed, unit variance, on the CPU, [L, C]."""
     generator = torch.Generator("cpu").manual_seed(seed)
     return torch.randn(spec.num_latents, spec.channels, generator=generator)
+
+
+def _seed_of(seed: int, part: int) -> int:
+    """Return the seed of the noise of one object of a scene: the first one's is the variant's."""
+    return seed if part == 0 else int(np.random.SeedSequence([seed, part]).generate_state(1)[0])
 
 
 def _first_level(sigmas: Tensor, strength: float) -> int:

@@ -31,6 +31,7 @@ from .naming import object_name
 from .preview import OnPreview, Pace, Previewer
 from .run_progress import Clock, Progress
 from .sampling import OnEstimates
+from .scene import SceneMaker
 
 RecordOf = Callable[[int], GenerationRecord]
 """From the number of a variant to its record."""
@@ -157,7 +158,7 @@ class Variants:
         tools, progress = self._tools, self._progress
         clock, record = progress.clock(index), tools.record_of(index)
         with clock.stage("field"):
-            field = tools.models.decoder.field(
+            field = self._maker().field(
                 progress.latents[index],
                 chunk_size=tools.footing.chunk_size,
                 color_dtype=choose_color_dtype(tools.footing.field_device, tools.request.precision),
@@ -167,7 +168,8 @@ class Variants:
         made = mesh_from_field(
             field,
             tools.request,
-            min_component_share=tools.models.min_component_share,
+            # A small object beside a large one is no speck.
+            min_component_share=tools.models.min_component_share * field.size_ratio,
             device=tools.footing.field_device,
             stage=clock.stage,
             check=self._check,
@@ -216,10 +218,20 @@ class Variants:
             record=record,
             min_component_share=self._tools.models.min_component_share,
             device=self._tools.footing.field_device,
-            decode=self._tools.models.decoder.field,
+            decode=self._maker().field,
             check=self._check,
             on_preview=on_preview,
             pace=Pace(),
+        )
+
+    def _maker(self) -> SceneMaker:
+        tools = self._tools
+        return SceneMaker(
+            decoder=tools.models.decoder,
+            relation=tools.source.relation,
+            min_component_share=tools.models.min_component_share,
+            device=tools.footing.field_device,
+            check=self._check,
         )
 
     def _name(self, record: GenerationRecord) -> str:

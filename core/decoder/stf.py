@@ -46,6 +46,9 @@ class Decoder(nn.Module):
 class SignedDistanceField:
     """The STF of one shape; callables over points in the box [-1, 1]^3."""
 
+    size_ratio = 1.0
+    """Volume of the smallest object over that of the largest: it is but one."""
+
     def __init__(
         self,
         mlp: ImplicitMLP | SplitMLP,

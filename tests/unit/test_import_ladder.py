@@ -63,6 +63,7 @@ COMPOSITION = {
     "core.published_pack",
     "core.resident",
     "core.sampling",
+    "core.scene",
     "core.variants",
 }
 """The only modules of core that see two sibling packages; nothing below imports them."""

@@ -193,6 +193,7 @@ class FakeField:
 
     def __init__(self, signed_distance: Field, color: float = 0.5) -> None:
         self.signed_distance = squashed(signed_distance)
+        self.size_ratio = 1.0
         self._color = color
 
     def color(self, points: Tensor) -> Tensor:

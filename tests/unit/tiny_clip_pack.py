@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +21,22 @@ from maquette.training.initialise import initialise_decoder, initialise_prior
 TABLE = WordTable(tuple(WORDS), {"toadstool": "mushroom", "crimson": "red", "charm": None})
 
 
-def write_tiny_clip_pack(folder: Path) -> PackManifest:
-    """Write the pack; its networks but for the CLIP are those of `tiny_native_pack`."""
+def write_tiny_clip_pack(folder: Path, more_words: Mapping[str, str] | None = None) -> PackManifest:
+    """Write the pack; its networks but for the CLIP are those of `tiny_native_pack`.
+
+    Args:
+        folder: where to.
+        more_words: further learnt words with their roles.
+    """
     manifest = write_tiny_pack(folder)
+    table = TABLE
+    if more_words:
+        manifest = replace(manifest, words=manifest.words | more_words)
+        table = WordTable(tuple(manifest.words), TABLE.others())
     (folder / "words.safetensors").unlink()
     torch.manual_seed(6)
     spec = SmallClipSpec(
-        vocabulary_size=TABLE.num_tokens,
+        vocabulary_size=table.num_tokens,
         text_width=16,
         text_layers=1,
         text_heads=2,
@@ -51,5 +61,5 @@ def write_tiny_clip_pack(folder: Path) -> PackManifest:
     initialise_decoder(decoder)
     with torch.no_grad():
         decoder.mlp.output.weight.mul_(3)
-    export_pack(folder, manifest, prior, decoder, ClipReader(SmallClip(spec).eval(), TABLE))
+    export_pack(folder, manifest, prior, decoder, ClipReader(SmallClip(spec).eval(), table))
     return manifest
