@@ -26,8 +26,9 @@ MARGIN = 0.95
 """Half of the box that a scene fills."""
 
 _ON_SHRINKS = (1.0, 0.85, 0.72, 0.6, 0.5, 0.42, 0.35)
-_UNDER_SHRINKS = tuple(0.92**step for step in range(12))
-"""Down to 0.27 of the cover's longest side: what is smaller is hardly seen."""
+_UNDER_SHRINKS = (1.0, 0.92, 0.85, 0.78)
+"""Down to 0.53 of the cover's longest side: what is smaller is hardly known again, and better
+carries what should be above it."""
 _RAISED = 1.2
 """How much larger an object is that stands on what should be under it, for want of room below."""
 _TOUCHES = 0.05
@@ -43,18 +44,22 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where an object is: scale * point + offset."""
+    """Where an object is: scale * point + offset, and taller than it was."""
 
     scale: float
     offset: Floats
+    stretch: float = 1.0
+    """Of heights, beyond the scale; 1 or more."""
 
     def of(self, points: NDArray[np.float32]) -> Floats:
         """Return points of the object where they are now, [..., 3]."""
-        return points.astype(np.float64) * self.scale + self.offset
+        return points * (self.scale * np.array([1.0, 1.0, self.stretch])) + self.offset
 
 
 AT_HOME = Spot(1.0, np.zeros(3))
 """Where a box is its own."""
+TALLER = Spot(1.0, np.zeros(3), 1.3)
+"""The same of a cover whose own height leaves no room: tables and bridges come in several."""
 
 
 def beside(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[Spot, Spot]:
@@ -127,7 +132,9 @@ def fitted(spots: tuple[Spot, ...], bodies: tuple[NDArray[np.float32], ...]) -> 
     low, high = corners.min(axis=0), corners.max(axis=0)
     scale = 2 * MARGIN / float((high - low).max())
     middle = 0.5 * (low + high)
-    return tuple(Spot(scale * spot.scale, scale * (spot.offset - middle)) for spot in spots)
+    return tuple(
+        Spot(scale * spot.scale, scale * (spot.offset - middle), spot.stretch) for spot in spots
+    )
 
 
 def falls_near(upper: Floats, support: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .arrange import AT_HOME, Spot, beneath, beside, falls_near, fitted, raised, upon
+from .arrange import AT_HOME, TALLER, Spot, beneath, beside, falls_near, fitted, raised, upon
 from .decoder.stf import Decoder, SignedDistanceField
 from .decoder.union import Place, UnionField
 from .errors import NonFiniteError
@@ -80,7 +80,10 @@ class SceneMaker:
         ]
         bodies = [self._body(each) for each in fields]
         spots = fitted(self._arranged(*bodies), tuple(body.vertices for body in bodies))
-        volumes = [body.volume * spot.scale**3 for body, spot in zip(bodies, spots, strict=True)]
+        volumes = [
+            body.volume * spot.scale**3 * spot.stretch
+            for body, spot in zip(bodies, spots, strict=True)
+        ]
         return UnionField(fields, [_place(spot) for spot in spots], min(volumes) / max(volumes))
 
     def _body(self, field: SignedDistanceField) -> _Body:
@@ -103,9 +106,10 @@ class SceneMaker:
         if self.relation == "on":
             upper = upon(first.vertices, second.vertices)
             return self._lowered(upper, first, second), AT_HOME
-        lower = beneath(first.vertices, second.vertices)
-        if lower is not None:
-            return lower, AT_HOME
+        for cover in (AT_HOME, TALLER):
+            lower = beneath(first.vertices, cover.of(second.vertices).astype(np.float32))
+            if lower is not None:
+                return lower, cover
         upper = raised(second.vertices, first.vertices)
         return AT_HOME, self._lowered(upper, second, first)
 
@@ -140,4 +144,4 @@ class SceneMaker:
 
 def _place(spot: Spot) -> Place:
     x, y, z = spot.offset.tolist()
-    return Place(spot.scale, (x, y, z))
+    return Place(spot.scale, (x, y, z), spot.stretch)

@@ -362,8 +362,8 @@ PRIORS["starter-scenes"] = replace(
         rank=24,
         num_examples=3000,
         num_captions=6,
-        example_width=0.4,
-        temperature=0.4,
+        example_width=0.8,
+        temperature=0.2,
     ),
 )
 

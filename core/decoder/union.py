@@ -49,6 +49,8 @@ class Place:
 
     scale: float
     offset: tuple[float, float, float]
+    stretch: float = 1.0
+    """Of heights, beyond the scale; 1 or more, so that distances are at most too small."""
 
 
 class UnionField:
@@ -127,4 +129,5 @@ def _wall_distance(points: Tensor) -> Tensor:
 
 def _to_own(points: Tensor, place: Place) -> Tensor:
     """Map points to the box of one object, [P, 3]."""
-    return (points - points.new_tensor(place.offset)) / place.scale
+    own = (points - points.new_tensor(place.offset)) / place.scale
+    return own / own.new_tensor((1.0, 1.0, place.stretch)) if place.stretch != 1.0 else own

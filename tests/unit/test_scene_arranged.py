@@ -109,13 +109,16 @@ def test_what_is_under_a_table_stands_on_the_ground_and_touches_nothing() -> Non
     )
     surface = points * 0.8 * lower.scale + torch.tensor(middle).float()
 
-    in_table = TABLE((surface - torch.tensor(cover.offset)) / cover.scale) * cover.scale
-    ground = cover.offset[2] - 0.45 * cover.scale
+    own = (surface - torch.tensor(cover.offset)) / cover.scale
+    in_table = TABLE(own / torch.tensor([1.0, 1.0, 1.3]))
+    ground = cover.offset[2] - 1.3 * 0.45 * cover.scale
 
+    assert cover.stretch == 1.3  # The ball is as high as the table's legs let it be, and more.
     assert float(in_table.max()) < 0
+    assert lower.scale / cover.scale * 1.6 > 0.5 * 1.7
     assert lower.offset[2] - 0.8 * lower.scale == pytest.approx(ground, abs=CELL)
     assert abs(middle[0] - cover.offset[0]) < 0.85 * cover.scale
-    assert lower.offset[2] < cover.offset[2] + 0.4 * cover.scale
+    assert lower.offset[2] < cover.offset[2] + 1.3 * 0.4 * cover.scale
 
 
 def test_a_small_object_beside_a_large_one_is_told_from_a_speck() -> None:

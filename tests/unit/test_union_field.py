@@ -136,3 +136,22 @@ def test_slats_are_found_as_by_looking_everywhere() -> None:
     dense = extract_mesh(field.signed_distance, 97, device=CPU, method="dense")
 
     assert np.array_equal(sparse[0], dense[0]) and np.array_equal(sparse[1], dense[1])
+
+
+def test_an_object_made_taller_never_claims_its_surface_to_be_farther_than_it_is() -> None:
+    place = Place(0.5, (0.1, 0.0, -0.1), stretch=1.3)
+    field = UnionField([Painted(ball(0.6), (1.0, 0.0, 0.0))], [place])
+    axes = 0.3 * np.array([1.0, 1.0, 1.3])
+    spread = torch.randn(40_000, 3, generator=torch.Generator().manual_seed(3)).double().numpy()
+    surface = axes * spread / np.linalg.norm(spread, axis=1, keepdims=True) + place.offset
+
+    on_it = field.signed_distance(torch.from_numpy(surface).float())
+    points = _points(400).numpy()
+    claimed = field.signed_distance(torch.from_numpy(points)).atanh().numpy() / STEEPNESS
+    nearest = np.linalg.norm(points[:, None] - surface[None], axis=2).min(axis=1)
+
+    assert float(on_it.abs().max()) < 1e-4
+    assert (np.abs(claimed) <= nearest + 2e-3).all()
+    is_inside = (((points - place.offset) / axes) ** 2).sum(axis=1) < 1
+    assert 20 < is_inside.sum() < 380
+    np.testing.assert_array_equal(claimed > 0, is_inside)
