@@ -146,7 +146,7 @@ def test_an_object_made_taller_never_claims_its_surface_to_be_farther_than_it_is
     surface = axes * spread / np.linalg.norm(spread, axis=1, keepdims=True) + place.offset
 
     on_it = field.signed_distance(torch.from_numpy(surface).float())
-    points = _points(400).numpy()
+    points = 0.5 * _points(400).numpy()
     claimed = field.signed_distance(torch.from_numpy(points)).atanh().numpy() / STEEPNESS
     nearest = np.linalg.norm(points[:, None] - surface[None], axis=2).min(axis=1)
 
