@@ -62,14 +62,14 @@ TALLER = Spot(1.0, np.zeros(3), 1.3)
 """The same of a cover whose own height leaves no room: tables and bridges come in several."""
 
 
-def beside(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[Spot, Spot]:
-    """Return places of two objects [V, 3] side by side on the ground, the first at -X."""
+def beside(*objects: NDArray[np.float32]) -> tuple[Spot, ...]:
+    """Return places of objects [V, 3] side by side on the ground, the first at -X."""
     spots, x = [], 0.0
-    for vertices in (first, second):
+    for vertices in objects:
         low, high = vertices.min(axis=0).astype(float), vertices.max(axis=0).astype(float)
         spots.append(Spot(1.0, np.array([x - low[0], -0.5 * (low[1] + high[1]), -low[2]])))
         x += float(high[0] - low[0]) + GAP
-    return spots[0], spots[1]
+    return tuple(spots)
 
 
 def upon(upper: NDArray[np.float32], support: NDArray[np.float32], size: float = UPPER) -> Spot:

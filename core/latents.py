@@ -56,7 +56,7 @@ class LatentSource(Protocol):
 
     @property
     def relation(self) -> str:
-        """How the first of two objects lies to the second; "" where a latent is of one."""
+        """How the objects of a latent lie to each other; "" where it is of one."""
         ...
 
     def latents(self, asked: Round) -> Tensor:

@@ -17,12 +17,12 @@ from .prior.transformer import LatentPrior
 
 @dataclass(frozen=True, slots=True)
 class SceneCondition:
-    """What the prior is told of each of two objects, and how they lie to each other."""
+    """What the prior is told of each of several objects, and how they lie to each other."""
 
     tokens: Tensor
-    """[2, T, E]."""
+    """[N, T, E]."""
     relation: str
-    """Of the first to the second: "on", "next to" or "under"."""
+    """Of the first of two to the second, "on", "next to" or "under"; of all of them "in a row"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Condition:
     """Of all that was said, [1, T, E]."""
     warnings: tuple[str, ...] = ()
     scene: SceneCondition | None = None
-    """What is told instead where two objects are to be made one by one."""
+    """What is told instead where several objects are to be made one by one."""
 
 
 class PackModels(Protocol):

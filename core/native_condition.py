@@ -14,7 +14,7 @@ from torch import Tensor
 from .checkpoint.contents import SMALL_CLIP, WORD_ENCODER
 from .checkpoint.key_maps import KeyMap
 from .checkpoint.loader import load_module
-from .conditioning.scene_words import PairReading, read_pair
+from .conditioning.scene_words import SceneReading, read_scene
 from .conditioning.small_clip import ClipReader, SmallClip, open_clip_config
 from .conditioning.word_encoder import Vocabulary, WordEncoder
 from .conditioning.word_tokens import read_table
@@ -123,8 +123,8 @@ class _ClipCondition:
             shape = 1, spec.num_tokens, spec.token_width
             return Condition(torch.zeros(shape, device=self._reader.device))
         table = self._reader.table
-        pair = self._pair(request)
-        reading = table.read(request.prompt) if pair is None else pair.whole
+        scene = self._scene(request)
+        reading = table.read(request.prompt) if scene is None else scene.whole
         suggestions = tuple((word, table.nearest(word)) for word in reading.unknown)
         _require_kind(self._manifest, reading.known, suggestions)
         notes = tuple(
@@ -133,16 +133,16 @@ class _ClipCondition:
         )
         warnings = notes + _warnings(self._manifest.id, suggestions)
         tokens = self._reader.condition_reading(reading)
-        return Condition(tokens, warnings, None if pair is None else self._scene(pair))
+        return Condition(tokens, warnings, None if scene is None else self._told(scene))
 
-    def _pair(self, request: GenerationRequest) -> PairReading | None:
+    def _scene(self, request: GenerationRequest) -> SceneReading | None:
         if request.like is not None and request.like.latent is not None:
             return None  # What began with a mesh is one object to the model.
-        return read_pair(self._reader.table, request.prompt, self._manifest.words)
+        return read_scene(self._reader.table, request.prompt, self._manifest.words)
 
-    def _scene(self, pair: PairReading) -> SceneCondition:
-        tokens = [self._reader.condition_reading(half) for half in (pair.first, pair.second)]
-        return SceneCondition(torch.cat(tokens), pair.relation)
+    def _told(self, scene: SceneReading) -> SceneCondition:
+        tokens = [self._reader.condition_reading(each) for each in scene.objects]
+        return SceneCondition(torch.cat(tokens), scene.relation)
 
 
 class _WordCondition:

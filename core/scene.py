@@ -49,11 +49,11 @@ class _Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneMaker:
-    """Makes fields of latents: of one object, or of two with a relation."""
+    """Makes fields of latents: of one object, or of several with a relation."""
 
     decoder: Decoder
     relation: str
-    """How the first object lies to the second, see `conditioning.scene_words`; "" for one."""
+    """How the objects lie to each other, see `conditioning.scene_words`; "" for one."""
     min_component_share: float
     """Loose parts of an object below this share of its largest are not looked at."""
     device: torch.device
@@ -69,7 +69,7 @@ class SceneMaker:
         """Return the field of a latent [N * L, C]; options are those of `Decoder.field`.
 
         Raises:
-            EmptySurfaceError: one of two objects has no surface.
+            EmptySurfaceError: one of the objects has no surface.
             NonFiniteError: one of their fields returned NaN or infinity.
         """
         if not self.relation:
@@ -100,9 +100,10 @@ class SceneMaker:
         volume = float(np.einsum("fi,fi->", a, np.cross(b, c))) / 6.0
         return _Body(field, vertices, max(volume, 1e-6))
 
-    def _arranged(self, first: _Body, second: _Body) -> tuple[Spot, Spot]:
-        if self.relation == "next to":
-            return beside(first.vertices, second.vertices)
+    def _arranged(self, *bodies: _Body) -> tuple[Spot, ...]:
+        if self.relation in ("next to", "in a row"):
+            return beside(*(body.vertices for body in bodies))
+        first, second = bodies
         if self.relation == "on":
             upper = upon(first.vertices, second.vertices)
             return self._lowered(upper, first, second), AT_HOME

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a prompt speaks of two objects and how they lie to each other: "an apple on a table".
+"""Whether a prompt speaks of several objects: "an apple on a table", "three red apples".
 
-Only what is certain is divided: words with one object, words for a relation, words with another.
-All else is one thing to say, as it always was.
+Only what is certain is divided: words with one object, words for a relation, words with another; or
+a number and a plural. All else is one thing to say, as it always was.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from .spelling import words_of
+from .spelling import forms_of, words_of
 from .word_tokens import WordReading, WordTable
 
-Relation = Literal["on", "next to", "under"]
-"""How the first of two objects lies to the second."""
+Relation = Literal["on", "next to", "under", "in a row"]
+"""How the first of two objects lies to the second, or all of them lie."""
 
 _MEANS: dict[str, Relation] = {
     "on": "on",
@@ -40,18 +40,20 @@ _WITH = frozenset(("with", "has", "have"))
 _OF_ANOTHER = frozenset("hat hats cone cones pot pots flower flowers book books".split())
 """Kinds whose names are those of parts of others too: "a snowman with a red hat"."""
 
+_NUMBERS = {"two": 2, "2": 2, "pair": 2, "three": 3, "3": 3}
+
 _Span = tuple[int, int]
 """From a word to another, which is left out."""
 
 
 @dataclass(frozen=True, slots=True)
-class PairReading:
-    """A prompt about two objects."""
+class SceneReading:
+    """A prompt about several objects."""
 
     whole: WordReading
     """Of all its words."""
-    first: WordReading
-    second: WordReading
+    objects: tuple[WordReading, ...]
+    """Of the words for each of them."""
     relation: Relation
 
 
@@ -64,8 +66,8 @@ class _Phrase:
     relation: Relation
 
 
-def read_pair(table: WordTable, prompt: str, roles: Mapping[str, str]) -> PairReading | None:
-    """Return the two halves of a prompt that speaks of two objects for certain, else None.
+def read_scene(table: WordTable, prompt: str, roles: Mapping[str, str]) -> SceneReading | None:
+    """Return the objects of a prompt that speaks of several for certain, else None.
 
     Args:
         table: reads words.
@@ -77,10 +79,17 @@ def read_pair(table: WordTable, prompt: str, roles: Mapping[str, str]) -> PairRe
         return None
     words = _Words(reading.known, roles)
     found = [way for phrase in words.relations() for way in words.ways(phrase)]
-    if len(found) != 1:
+    if len(found) == 1:
+        first, second, relation = found[0]
+        return SceneReading(reading, (_part(reading, first), _part(reading, second)), relation)
+    number = words.number()
+    if number is None:
         return None
-    first, second, relation = found[0]
-    return PairReading(reading, _part(reading, first), _part(reading, second), relation)
+    of_one = [word for word in reading.known if roles[word] != "relation"]
+    text = " ".join(_single(word, roles) for word in of_one).replace("pair of ", "")
+    left_out = (*_NUMBERS, *_EACH_OTHER)
+    each = table.read(" ".join(word for word in text.split() if word not in left_out))
+    return SceneReading(reading, (each,) * number, "in a row")
 
 
 def _without_poses(words: Sequence[str]) -> Iterator[str]:
@@ -94,12 +103,31 @@ def _part(reading: WordReading, span: _Span) -> WordReading:
     return WordReading(reading.tokens[words], reading.known[words], (), ())
 
 
+def _single(word: str, roles: Mapping[str, str]) -> str:
+    """Return the one thing that a plural is of, or any other word."""
+    forms = (form for form in forms_of(word) if roles.get(form) == "kind")
+    return next(forms, word) if roles[word] == "kinds" else word
+
+
 class _Words:
     """The learnt words of one prompt."""
 
     def __init__(self, known: Sequence[str], roles: Mapping[str, str]) -> None:
         self._known = tuple(known)
         self._is_kind = [roles[word] in ("kind", "kinds") for word in known]
+        self._is_plural = [roles[word] == "kinds" for word in known]
+
+    def number(self) -> int | None:
+        """Return how many of one object are meant: "three" before a plural that stands alone."""
+        numbers = [index for index, word in enumerate(self._known) if word in _NUMBERS]
+        if len(numbers) != 1 or not self._is_object((0, len(self._known))):
+            return None
+        kind = self._is_kind.index(True)
+        while self._is_kind[kind : kind + 2] == [True, True]:
+            kind += 1  # "ice creams"
+        is_told = numbers[0] < self._is_kind.index(True)
+        is_told &= self._is_plural[kind] or self._known[numbers[0]] == "pair"  # Of fish.
+        return _NUMBERS[self._known[numbers[0]]] if is_told else None
 
     def relations(self) -> Iterator[_Phrase]:
         """Yield all words for relations, with those around that belong to them."""

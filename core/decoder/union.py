@@ -129,5 +129,5 @@ def _wall_distance(points: Tensor) -> Tensor:
 
 def _to_own(points: Tensor, place: Place) -> Tensor:
     """Map points to the box of one object, [P, 3]."""
-    own = (points - points.new_tensor(place.offset)) / place.scale
+    own: Tensor = (points - points.new_tensor(place.offset)) / place.scale
     return own / own.new_tensor((1.0, 1.0, place.stretch)) if place.stretch != 1.0 else own

@@ -72,6 +72,24 @@ def test_side_by_side_is_on_one_ground_with_a_gap_and_the_first_at_the_left() ->
     assert float(reach.max()) == pytest.approx(0.95, abs=CELL)
 
 
+def test_three_of_a_kind_stand_in_a_row() -> None:
+    decoder: Any = SimpleNamespace(
+        spec=SimpleNamespace(num_latents=1),
+        field=lambda latent, **_: Painted(BALL, (1.0, 0.0, 0.0)),
+    )
+    maker = SceneMaker(decoder=decoder, relation="in a row", min_component_share=0.02, device=CPU)
+
+    made = maker.field(torch.zeros(3, 1))
+
+    assert isinstance(made, UnionField)
+    scale = made.places[0].scale
+    assert [place.scale for place in made.places] == pytest.approx([scale] * 3)
+    x, y, z = np.array([place.offset for place in made.places]).T
+    assert np.diff(x) == pytest.approx((2 * 0.8 + 0.2) * scale, abs=CELL)
+    assert max(np.ptp(y), np.ptp(z)) < CELL
+    assert x[2] + 0.8 * scale == pytest.approx(0.95, abs=CELL)
+
+
 @pytest.mark.parametrize("relation", ["on", "under"])
 def test_what_stands_on_something_touches_it_and_hardly_crosses_it(relation: str) -> None:
     """Nothing fits under a house, so it carries what it should be under."""

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which prompts speak of two objects, and where they are divided."""
+"""Which prompts speak of several objects, and where they are divided."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from maquette.core.conditioning.scene_words import read_pair
+from maquette.core.conditioning.scene_words import read_scene
 from maquette.core.conditioning.word_tokens import WordTable
 from maquette.training.shapes import phrases
 from maquette.training.shapes.phrases import caption_vocabulary, draw_caption
@@ -17,10 +17,18 @@ TABLE = WordTable(caption_vocabulary(), {"armchair": "chair", "sitting": "chair"
 
 
 def _read(prompt: str) -> tuple[str, str, str] | None:
-    found = read_pair(TABLE, prompt, ROLES)
-    if found is None:
+    found = read_scene(TABLE, prompt, ROLES)
+    if found is None or found.relation == "in a row":
         return None
-    return " ".join(found.first.known), found.relation, " ".join(found.second.known)
+    first, second = (" ".join(each.known) for each in found.objects)
+    return first, found.relation, second
+
+
+def _row(prompt: str) -> tuple[str, ...]:
+    found = read_scene(TABLE, prompt, ROLES)
+    if found is None or found.relation != "in a row":
+        return ()
+    return tuple(" ".join(each.known) for each in found.objects)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,6 @@ def test_pairs_are_divided(prompt: str, halves: tuple[str, str, str] | None) -> 
         "a lamp standing",
         "a chair red on the inside",
         "a chair on a plain background",
-        "two chairs next to each other",
         "a cup on a table next to a chair",
         "a chair and a table next to a lamp",
         "a table on which an apple lies",
@@ -76,11 +83,49 @@ def test_all_else_is_one_thing_to_say(prompt: str) -> None:
     assert _read(prompt) is None
 
 
+@pytest.mark.parametrize(
+    ("prompt", "row"),
+    [
+        ("three red apples", ("red apple",) * 3),
+        ("a pair of pink fish", ("a pink fish",) * 2),
+        ("two pines, on a plain background", ("pine a plain background",) * 2),
+        ("2 ice creams", ("ice cream",) * 2),
+        ("two tall wooden chairs with white legs", ("tall wooden chair with white legs",) * 2),
+        ("three cats next to each other", ("cat to",) * 3),
+        ("a bicycle with two red wheels", ()),
+        ("a house with three windows", ()),
+        ("two chair", ()),
+        ("apples", ()),
+        ("two apples and three carrots", ()),
+        ("two cats on a couch", ()),
+    ],
+)
+def test_a_number_of_one_thing_is_as_many_of_it(prompt: str, row: tuple[str, ...]) -> None:
+    assert _row(prompt) == row
+
+
+def test_captions_of_several_alike_are_so_many_single_ones() -> None:
+    """The truth is what the generator of captions was asked to say."""
+    num_rows = num_right = 0
+    for index in range(500):
+        rng = np.random.default_rng([6, index])
+        labels = sample_scene(rng, "any")
+        row = _row(draw_caption(labels, rng).text)
+        if labels.count == 1:
+            assert row == ()
+            continue
+        num_rows += 1
+        is_single = not any(ROLES[word] == "kinds" for each in row for word in each.split())
+        num_right += len(row) == labels.count and is_single
+    assert num_rows > 30
+    assert num_right >= 0.97 * num_rows
+
+
 def test_tokens_are_those_of_the_words() -> None:
-    found = read_pair(TABLE, "a tiny qwertz cat beside a big armchair", ROLES)
+    found = read_scene(TABLE, "a tiny qwertz cat beside a big armchair", ROLES)
 
     assert found is not None
-    for half in (found.first, found.second):
+    for half in found.objects:
         assert TABLE.read(" ".join(half.known)).tokens == half.tokens
     assert found.whole.unknown == ("qwertz", "big") and found.whole.taken == (
         ("armchair", "chair"),
