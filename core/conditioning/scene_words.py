@@ -82,7 +82,7 @@ def read_scene(table: WordTable, prompt: str, roles: Mapping[str, str]) -> Scene
     if len(found) == 1:
         first, second, relation = found[0]
         return SceneReading(reading, (_part(reading, first), _part(reading, second)), relation)
-    number = words.number()
+    number = words.number(is_whole=not reading.unknown)
     if number is None:
         return None
     of_one = [word for word in reading.known if roles[word] != "relation"]
@@ -117,8 +117,11 @@ class _Words:
         self._is_kind = [roles[word] in ("kind", "kinds") for word in known]
         self._is_plural = [roles[word] == "kinds" for word in known]
 
-    def number(self) -> int | None:
-        """Return how many of one object are meant: "three" before a plural that stands alone."""
+    def number(self, *, is_whole: bool) -> int | None:
+        """Return how many of one object are meant: "three" before a plural that stands alone.
+
+        Without a plural, "two-story house" must not be two: all words must be known then.
+        """
         numbers = [index for index, word in enumerate(self._known) if word in _NUMBERS]
         if len(numbers) != 1 or not self._is_object((0, len(self._known))):
             return None
@@ -126,7 +129,7 @@ class _Words:
         while self._is_kind[kind : kind + 2] == [True, True]:
             kind += 1  # "ice creams"
         is_told = numbers[0] < self._is_kind.index(True)
-        is_told &= self._is_plural[kind] or self._known[numbers[0]] == "pair"  # Of fish.
+        is_told &= self._is_plural[kind] or is_whole
         return _NUMBERS[self._known[numbers[0]]] if is_told else None
 
     def relations(self) -> Iterator[_Phrase]:

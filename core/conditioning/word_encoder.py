@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The starter pack's text encoder: a closed vocabulary of words, a few condition tokens out.
+"""The text encoder of packs without a CLIP: a closed vocabulary in, a few condition tokens out.
 
 A prompt becomes `num_slots` vectors. During training each slot is asked to tell one attribute
 (kind, main colour, second part, style), so that colours stay bound to their parts.

@@ -124,10 +124,13 @@ def _wall_distance(points: Tensor) -> Tensor:
     """Return the distance to the walls of the box [-1, 1]^3, positive inside, fp32, [P]."""
     beyond = points.abs() - 1.0
     outside = beyond.clamp(min=0.0).norm(dim=1)
-    return -(outside + beyond.amax(dim=1).clamp(max=0.0)).float()
+    wall: Tensor = outside + beyond.amax(dim=1).clamp(max=0.0)
+    return -wall.float()
 
 
 def _to_own(points: Tensor, place: Place) -> Tensor:
     """Map points to the box of one object, [P, 3]."""
     own: Tensor = (points - points.new_tensor(place.offset)) / place.scale
-    return own / own.new_tensor((1.0, 1.0, place.stretch)) if place.stretch != 1.0 else own
+    if place.stretch != 1.0:
+        own = own / own.new_tensor((1.0, 1.0, place.stretch))
+    return own
