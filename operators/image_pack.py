@@ -29,7 +29,8 @@ def ready(context) -> str:
 
 def to_fetch() -> weights_fetch.PackInfo:
     """Return the pack to fetch where none takes pictures."""
-    return next(info for info in weights_fetch.PACKS.values() if PART in info.parts)
+    fetched = (info for info in weights_fetch.PACKS.values() if not info.lists_itself)
+    return next(info for info in fetched if PART in info.parts)
 
 
 def needed(context) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the starter pack has learnt to make, as the prompts that a menu offers.
 
-Other words are read too, such as "sofa" for a couch; these are one for each kind of object.
+Other words are read too, such as "couch" for a sofa; these are one for each kind of object.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ from __future__ import annotations
 import bpy
 
 THINGS = (
-    *("airplane", "amphora", "apple", "axe", "barrel", "bed", "bell", "bird", "boat", "bookshelf"),
-    *("bottle", "bucket", "cactus", "cake", "candle", "car", "carrot", "castle", "cat", "chair"),
-    *("chest", "couch", "crate", "desk", "donut", "door", "duck", "fish", "flower", "ghost"),
-    *("goblet", "hammer", "hat", "house", "ice cream", "key", "lamp", "lighthouse", "mug"),
-    *("mushroom", "pine tree", "robot", "rocket", "shield", "snowman", "stool", "sword", "table"),
-    *("teapot", "tower", "train", "truck", "umbrella", "vase", "windmill"),
+    *("airplane", "anchor", "apple", "axe", "banana", "barrel", "bear", "bed", "bell", "bench"),
+    *("bicycle", "boat", "book", "bookshelf", "bottle", "bridge", "bucket", "burger", "bus"),
+    *("butterfly", "cactus", "cake", "candle", "car", "carrot", "castle", "cat", "chair"),
+    *("clock", "crate", "crown", "cupcake", "dinosaur", "dog", "donut", "drum", "duck"),
+    *("elephant", "fish", "flower", "ghost", "gift", "guitar", "hammer", "hat", "helicopter"),
+    *("hot air balloon", "house", "ice cream", "key", "ladder", "lamp", "lighthouse"),
+    *("lollipop", "mug", "mushroom", "palm tree", "penguin", "pig", "pine tree", "pumpkin"),
+    *("rabbit", "robot", "rocket", "shield", "snowman", "sofa", "stool", "submarine", "sword"),
+    *("table", "teapot", "television", "tent", "tower", "tractor", "train", "tree", "trophy"),
+    *("truck", "turtle", "umbrella", "vase", "wardrobe", "windmill"),
 )
 """In English, which is what the pack reads."""
 
 
-NUM_COLUMNS = 4
+NUM_COLUMNS = 5
 
 
 class MAQUETTE_OT_name_thing(bpy.types.Operator):

@@ -13,7 +13,7 @@ from .wrapping import draw_text, wrap
 PROMPT_EXTRAS = 26
 """Pixels of the icon and the cross in the prompt's field, beyond those of a text in a box."""
 STARTER = "starter"
-"""The pack that knows a few dozen objects only, which a menu names."""
+"""The pack that knows few kinds of objects, which a menu names."""
 PACK_ICONS = {"READY": "CHECKMARK", "MISSING": "IMPORT", "DAMAGED": "ERROR", "NO_MODEL": "INFO"}
 
 

@@ -248,8 +248,10 @@ def export(config: TrainingConfig, arguments: argparse.Namespace) -> None:
         spec = cloud_encoder_spec(config.encoder, module.spec, num_points=NUM_READ_POINTS)
         fit = fit_spec(settings) if settings else None
         manifest = replace(manifest, encoder=spec, fit=fit)
-    shipped = encoder if arguments.with_encoder else None
-    export_pack(arguments.pack, manifest, prior, module, reads, shipped)
+        export_pack(arguments.pack, manifest, prior, module, reads, encoder)
+        return
+    export_pack(arguments.pack, manifest, prior, module, reads, None)
+    # A pack without an encoder is judged with the one that it was trained with.
     export_encoder(Path("evaluation/models"), config.encoder, encoder, settings, arguments.pack)
 
 

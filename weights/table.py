@@ -279,8 +279,8 @@ PACKS: dict[str, PackInfo] = {
         title="Maquette Starter",
         licence="GPL-3.0-or-later",
         source="the model card in packs/starter",
-        summary="Small text model, trained for this project, that knows a few dozen objects",
-        parts=("text",),
+        summary="Small model for text and images, trained for this project: 85 kinds of object",
+        parts=("text", "image"),
         bundled=True,
     ),
     "shap-e": PackInfo(

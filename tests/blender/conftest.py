@@ -7,6 +7,8 @@ that the tests import; the built zip is tried under its real name in test_extens
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sys
 import tempfile
@@ -34,6 +36,7 @@ except ImportError:
     # The other tests run on machines without Blender, and pytest may be given the whole folder.
     collect_ignore_glob.append("test_*.py")
 
+from maquette import weights_fetch  # noqa: E402
 from maquette.core.mesh import (  # noqa: E402 - imported after bpy, as in Blender
     GenerationRecord,
     GenerationResult,
@@ -148,6 +151,25 @@ def window_mode(monkeypatch: pytest.MonkeyPatch) -> Iterator[Timer]:
     timer = Timer()
     yield timer
     timer.stop()
+
+
+@pytest.fixture
+def pack_for_prompts(tmp_path: Path) -> Iterator[str]:
+    """Return the id of a pack of the user's own that takes no images and reads no meshes."""
+    folder = tmp_path / "own packs" / "spoken"
+    folder.mkdir(parents=True)
+    (folder / "prior.safetensors").write_bytes(b"content")
+    entry = {"size": 7, "sha256": hashlib.sha256(b"content").hexdigest()}
+    content = {"format": 1, "id": "spoken", "title": "Spoken"}
+    content["files"] = {"prior.safetensors": entry}
+    (folder / "pack.json").write_text(json.dumps(content), encoding="utf-8")
+    known = dict(weights_fetch.PACKS)
+    preferences = bpy.context.preferences.addons["maquette"].preferences
+    preferences.packs_folder = str(folder.parent)
+    yield "spoken"
+    preferences.packs_folder = ""
+    weights_fetch.PACKS.clear()
+    weights_fetch.PACKS.update(known)
 
 
 class Gate:

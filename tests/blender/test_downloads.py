@@ -84,7 +84,7 @@ def test_before_anything_is_there_the_table_says_what_to_fetch():
     assert (row().title, row().words, row().is_present) == ("Tiny", "Not on this machine", False)
     assert row().fetch_text == weights_fetch.describe_bytes(TEXT_BYTES)
     starter = shown().packs["starter"]
-    assert (starter.is_bundled, starter.words) == (True, "Ready for prompts")
+    assert (starter.is_bundled, starter.words) == (True, "Ready for prompts and images")
     assert starter.fetch_text == starter.fetch_image == ""
 
 
@@ -204,7 +204,7 @@ def test_the_bundled_pack_cannot_be_deleted():
     with pytest.raises(RuntimeError, match="starter"):
         bpy.ops.maquette.pack_delete(pack_id="starter")
 
-    assert shown().packs["starter"].words == "Ready for prompts"
+    assert shown().packs["starter"].words == "Ready for prompts and images"
 
 
 def test_another_packs_folder_is_looked_at_at_once(packs, tmp_path):

@@ -63,12 +63,12 @@ def run(pipeline, *results):
 
 
 def test_before_the_first_run_the_time_is_not_guessed():
-    assert status().estimate == "Time unknown, 0.4 GiB of memory"
+    assert status().estimate == "Time unknown, 0.5 GiB of memory"
 
 
 def test_memory_follows_the_settings_at_once():
     settings().texture_size = 4096
-    assert status().estimate == "Time unknown, 1.0 GiB of memory"
+    assert status().estimate == "Time unknown, 1.1 GiB of memory"
 
     settings().preset = "DRAFT"
     assert status().estimate == "Time unknown, 0.4 GiB of memory"
@@ -78,7 +78,7 @@ def test_after_a_run_the_time_is_known(pipeline, make_timed):
     run(pipeline, make_timed())
 
     # The pack has to be loaded again, since the pipeline of this test keeps nothing in memory.
-    assert status().estimate == "About 10 s, 0.4 GiB of memory"
+    assert status().estimate == "About 10 s, 0.5 GiB of memory"
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,13 @@ def test_the_words_follow_every_setting(pipeline, make_timed, changes, words):
     assert status().estimate.rpartition(", ")[0] == words
 
 
-def test_pictures_have_an_estimate_of_their_own(pipeline, make_timed):
+def test_pictures_have_an_estimate_of_their_own(pack_for_prompts, pipeline, make_timed):
     run(pipeline, make_timed())
 
     settings().source = "IMAGE"
-    assert status().estimate == ""  # The starter pack takes none.
+    assert status().estimate.startswith("Time unknown, ")
+    settings().pack = pack_for_prompts
+    assert status().estimate == ""  # It takes none.
     settings().pack = "shap-e"
     assert status().estimate == "Time unknown, 3.6 GiB of memory"
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from maquette import weights_fetch
 from maquette.operators import image_generate, image_pack, image_source
+from maquette.weights import state as weights_state
 
 ORANGE = (0.8, 0.4, 0.2, 1.0)
 
@@ -61,6 +62,12 @@ def shap_e(tmp_path):
     bpy.context.preferences.addons["maquette"].preferences.packs_folder = str(tmp_path / "packs")
 
 
+@pytest.fixture
+def no_starter(tmp_path, monkeypatch):
+    """The bundled pack has lost its files."""
+    monkeypatch.setattr(weights_state, "bundled_packs_root", lambda: tmp_path / "bundled")
+
+
 def point_at(image) -> None:
     """Make a reference image the active object."""
     empty = bpy.data.objects.new("Reference", None)
@@ -72,14 +79,14 @@ def point_at(image) -> None:
 # With a model for images
 
 
-def test_the_image_under_the_mouse_becomes_the_request(image, shap_e, pipeline, make_result):
+def test_the_image_under_the_mouse_becomes_the_request(image, pipeline, make_result):
     pipeline.results = [make_result()]
     point_at(image)
 
     assert bpy.ops.maquette.generate_from_image() == {"FINISHED"}
 
     (request,) = pipeline.requests
-    assert (request.pack, request.prompt, request.image.source) == ("shap-e", "", "Chair")
+    assert (request.pack, request.prompt, request.image.source) == ("starter", "", "Chair")
     # The block alone in the middle, half as wide as the image was.
     assert request.image.pixels.shape == (188, 188, 4)
     assert tuple(request.image.pixels[94, 94]) == (204, 102, 51, 255)
@@ -87,15 +94,26 @@ def test_the_image_under_the_mouse_becomes_the_request(image, shap_e, pipeline, 
     assert "Red Cube" in bpy.data.objects
 
 
-def test_the_sidebar_shows_what_was_chosen(image, shap_e, pipeline):
+def test_the_sidebar_shows_what_was_chosen(image, pack_for_prompts, pipeline):
+    settings().pack = pack_for_prompts
     point_at(image)
 
     bpy.ops.maquette.generate_from_image()
 
-    assert (settings().source, settings().image, settings().pack) == ("IMAGE", image, "shap-e")
+    assert (settings().source, settings().image, settings().pack) == ("IMAGE", image, "starter")
 
 
-def test_settings_of_the_sidebar_are_kept(image, shap_e, pipeline):
+def test_the_sidebar_begins_with_an_image_at_once(image, pipeline):
+    settings().source, settings().image = "IMAGE", image
+    assert settings().hindrance == ""
+
+    assert bpy.ops.maquette.generate() == {"FINISHED"}
+
+    (request,) = pipeline.requests
+    assert (request.pack, request.image.source) == ("starter", "Chair")
+
+
+def test_settings_of_the_sidebar_are_kept(image, pipeline):
     settings().prompt, settings().seed, settings().count = "a chair", 12, 3
     point_at(image)
 
@@ -105,22 +123,23 @@ def test_settings_of_the_sidebar_are_kept(image, shap_e, pipeline):
     assert settings().prompt == "a chair"
 
 
-def test_a_file_is_loaded_and_used(image_file, shap_e, pipeline):
+def test_a_file_is_loaded_and_used(image_file, pipeline):
     assert bpy.ops.maquette.generate_from_image_file(filepath=image_file) == {"FINISHED"}
 
     (request,) = pipeline.requests
-    assert request.image.source == "chair.png"
+    assert (request.pack, request.image.source) == ("starter", "chair.png")
     assert settings().image.name == "chair.png"
 
 
-def test_the_same_file_twice_is_one_image(image_file, shap_e, pipeline):
+def test_the_same_file_twice_is_one_image(image_file, pipeline):
     for _ in range(2):
         bpy.ops.maquette.generate_from_image_file(filepath=image_file)
 
     assert [each.name for each in bpy.data.images] == ["chair.png"]
 
 
-def test_a_picture_that_shows_nothing_is_refused_and_nothing_changes(shap_e, pipeline):
+def test_a_picture_that_shows_nothing_is_refused_and_nothing_changes(pack_for_prompts, pipeline):
+    settings().pack = pack_for_prompts
     before = new_image("Before")
     settings().image = before
     point_at(new_image("Nothing", is_empty=True))
@@ -129,10 +148,10 @@ def test_a_picture_that_shows_nothing_is_refused_and_nothing_changes(shap_e, pip
         bpy.ops.maquette.generate_from_image()
 
     assert pipeline.requests == []
-    assert (settings().source, settings().image, settings().pack) == ("TEXT", before, "starter")
+    assert (settings().source, settings().image, settings().pack) == ("TEXT", before, "spoken")
 
 
-def test_a_file_that_is_no_picture_is_refused_and_leaves_nothing(tmp_path, shap_e, pipeline):
+def test_a_file_that_is_no_picture_is_refused_and_leaves_nothing(tmp_path, pipeline):
     (tmp_path / "notes.png").write_text("hello")
 
     with pytest.raises(RuntimeError, match=r"Cannot use image notes\.png, there is no picture"):
@@ -165,7 +184,7 @@ def test_taking_back_leaves_an_image_that_was_there_before(image, shap_e):
 # Without a model for images
 
 
-def test_what_to_fetch_is_said_with_its_size_and_nothing_changes(image, pipeline):
+def test_what_to_fetch_is_said_with_its_size_and_nothing_changes(image, no_starter, pipeline):
     point_at(image)
 
     with pytest.raises(RuntimeError) as caught:
@@ -176,13 +195,26 @@ def test_what_to_fetch_is_said_with_its_size_and_nothing_changes(image, pipeline
     assert (settings().source, settings().image) == ("TEXT", None)
 
 
-def test_the_chosen_pack_is_preferred_and_another_one_is_found(shap_e):
-    assert image_pack.ready(bpy.context) == "shap-e"
+def test_the_chosen_pack_is_preferred(shap_e):
+    assert image_pack.ready(bpy.context) == "starter"
     settings().pack = "shap-e"
     assert image_pack.ready(bpy.context) == "shap-e"
 
 
-def test_half_a_pack_is_no_pack(shap_e, tmp_path):
+def test_another_one_is_found_where_the_chosen_one_is_damaged(shap_e, no_starter):
+    assert image_pack.ready(bpy.context) == "shap-e"
+
+
+def test_a_pack_that_takes_no_images_makes_way_for_one_that_does(pack_for_prompts):
+    settings().pack = pack_for_prompts
+
+    offer = image_pack.MAQUETTE_OT_offer_image_pack.invoke
+    assert offer(SimpleNamespace(), bpy.context, None) == {"FINISHED"}
+
+    assert settings().pack == "starter"
+
+
+def test_half_a_pack_is_no_pack(shap_e, no_starter, tmp_path):
     next((tmp_path / "packs").rglob("*.safetensors")).unlink()
 
     assert image_pack.ready(bpy.context) == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from maquette.operators import known_things, notes
+from maquette.training.shapes.synonyms import KIND_NOUNS
 
 PACK = Path(__file__).parents[2] / "packs" / "starter" / "pack.json"
 
@@ -80,10 +81,12 @@ def test_another_note_stays_as_it_is():
     assert notes.in_words("Nobody knows this {one}") == "Nobody knows this {one}"
 
 
-def test_the_starter_pack_knows_every_thing_that_the_menu_names():
+def test_the_starter_pack_knows_every_thing_that_the_menu_names_and_no_more():
     words = json.loads(PACK.read_text(encoding="utf-8"))["words"]
 
     for thing in known_things.THINGS:
         roles = [words.get(word) for word in thing.split()]
         assert None not in roles and "kind" in roles, thing
-    assert len(set(known_things.THINGS)) == len(known_things.THINGS)
+    for nouns in KIND_NOUNS.values():
+        assert len(set(nouns) & set(known_things.THINGS)) == 1, nouns
+    assert len(known_things.THINGS) == len(KIND_NOUNS)

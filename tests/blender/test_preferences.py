@@ -138,7 +138,8 @@ def test_every_preference_is_drawn(monkeypatch):
 def test_each_pack_is_drawn_with_its_state_and_its_buttons(monkeypatch):
     calls = draw(monkeypatch)
 
-    for text in ("Maquette Starter", "Ready for prompts", "OpenAI Shap-E", "Not on this machine"):
+    states = ("Ready for prompts and images", "Not on this machine")
+    for text in ("Maquette Starter", "OpenAI Shap-E", *states):
         assert ("label", text) in calls
     for row in manager().maquette_downloads.packs:
         assert ("label", row.folder) in calls

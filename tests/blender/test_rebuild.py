@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from maquette.core import latent_file
 from maquette.core.inputs import KnownLatent
-from maquette.operators import mesh_build, pack_states, packs
+from maquette.operators import mesh_build, pack_states
 
 LATENT = np.linspace(-1, 1, 12, dtype=np.float16).reshape(3, 4)
 
@@ -183,14 +183,19 @@ def test_why_it_is_greyed_is_told(pipeline):
     bpy.ops.object.mode_set(mode="OBJECT")
 
 
-def test_packs_tell_whether_they_read_meshes(tmp_path, monkeypatch):
-    """The bundled pack does if, and only if, it has an encoder."""
-    pack_states.refresh(bpy.context)
-    states = bpy.context.window_manager.maquette_sidebar.pack_states
-    folder = packs.directory_of(bpy.context, "starter")
+@pytest.mark.needs_torch
+def test_packs_tell_whether_they_read_meshes(tmp_path):
+    from maquette.tests.unit.tiny_native_pack import write_tiny_pack
 
-    has_one = (folder / "encoder.safetensors").is_file()
-    assert states["starter MESH"].kind == ("READY" if has_one else "NO_MODEL")
+    bpy.context.preferences.addons["maquette"].preferences.packs_folder = str(tmp_path)
+    write_tiny_pack(tmp_path / "tiny")  # Has no encoder.
+
+    pack_states.refresh(bpy.context)
+
+    states = bpy.context.window_manager.maquette_sidebar.pack_states
+    assert states["starter MESH"].kind == "READY"
+    assert states["tiny MESH"].kind == "NO_MODEL"
+    assert states["tiny MESH"].words == "This model cannot read meshes yet: choose another"
     assert states["shap-e MESH"].kind == "MISSING"
 
 
@@ -266,11 +271,7 @@ def test_it_is_not_a_prompt_to_remember(pipeline, rebuilt):
 
 
 @pytest.mark.needs_torch
-def test_a_mesh_becomes_what_the_model_understands_of_it(tmp_path, monkeypatch):
-    from maquette.tests.unit.starter_with_encoder import write_starter_with_encoder
-
-    folder = write_starter_with_encoder(tmp_path / "pack")
-    monkeypatch.setattr(packs, "directory_of", lambda *_: folder)
+def test_a_mesh_becomes_what_the_model_understands_of_it():
     settings = bpy.context.scene.maquette
     settings.resolution, settings.texture_size = 48, 0
     seat = add_seat(size=(0.6, 0.6, 2.0), location=(0.0, 0.0, 1.0))

@@ -281,11 +281,23 @@ def test_the_state_of_each_pack_is_in_words(tmp_path):
     pack_states.refresh(bpy.context)
 
     assert (state("starter TEXT").kind, state("starter TEXT").words) == ("READY", "Ready")
-    assert state("starter IMAGE").words == "It takes no images: choose OpenAI Shap-E"
+    assert (state("starter IMAGE").kind, state("starter MESH").kind) == ("READY", "READY")
     assert state("shap-e TEXT").kind == "MISSING"
     # 631.4 and 247.3 MB for prompts beside 452.6 MB for the decoder; pictures have larger ones.
     assert state("shap-e TEXT").words == "Not on this machine, 1.3 GB to fetch"
     assert state("shap-e IMAGE").words == "Not on this machine, 1.7 GB to fetch"
+
+
+def test_a_pack_that_takes_no_images_names_one_that_does(pack_for_prompts):
+    settings = bpy.context.scene.maquette
+    settings.prompt, settings.pack = "a chair", pack_for_prompts
+    assert (state("spoken TEXT").kind, settings.hindrance) == ("READY", "")
+
+    settings.source, settings.image = "IMAGE", bpy.data.images.new("Chair", 8, 8)
+
+    found = state("spoken IMAGE")
+    assert (found.kind, found.words) == ("NO_MODEL", "It takes no images: choose Maquette Starter")
+    assert settings.hindrance == "This model takes no images: choose another"
 
 
 def test_what_is_there_already_is_not_to_be_fetched(tmp_path):

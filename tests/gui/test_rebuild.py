@@ -3,25 +3,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from maquette.tests.unit.starter_with_encoder import add_encoder
 
 RUN_SECONDS = 120.0
-MODULES = "__import__('sys').modules"
-EXTENSION = f"{MODULES}['bl_ext.user_default.maquette'].__file__"
-RELEASE = (
-    f"(p := {MODULES}.get('bl_ext.user_default.maquette.core.pipeline')) is None or p.release()"
-)
 
 
 @pytest.fixture
 def reading(app, viewport):
-    """Return Blender with a bundled pack that has its encoder, and a mesh that is selected."""
-    add_encoder(Path(app.ask(EXTENSION)).parent / "packs" / "starter")
-    # What was loaded before has none, and the choice of a model looks for it again.
-    app.ask(RELEASE)
+    """Return Blender with a mesh that is selected, and a model that reads meshes."""
     app.ask("probes.choose(pack='starter', resolution=64, texture_size=128)")
     viewport.press("a", "Delete")
     viewport.show_textures()

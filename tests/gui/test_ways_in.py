@@ -60,17 +60,15 @@ def reference(app, viewport, tmp_path):
     return app
 
 
-def test_a_reference_image_offers_the_model_that_it_needs(
-    reference, screen, sidebar, viewport, picture
-):
+def test_a_reference_image_becomes_a_mesh(reference, screen, sidebar, viewport, picture):
+    reference.ask(DRAFT)
     screen.click(*viewport.middle, button=3)
     picture("reference-menu.png", viewport.rectangle)
     screen.press("g")
-    picture("reference-model.png", viewport.rectangle)
+    reference.settle()
+    picture("reference-dialog.png", viewport.rectangle)
     screen.press("Return")
 
-    # Nothing is fetched without online access, so the preferences open where that is allowed.
-    reference.wait_until("probes.area('PREFERENCES') is not None")
-    assert reference.ask("bpy.context.preferences.active_section") == "SYSTEM"
-    assert not reference.ask("probes.running()")
-    reference.ask("probes.close_other_windows()")
+    reference.wait_until("probes.last_job() == 'DONE'", RUN_SECONDS)
+
+    assert len(reference.ask("probes.objects()")) == 1

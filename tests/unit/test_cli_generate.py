@@ -332,10 +332,15 @@ def test_an_animated_picture_is_used_with_a_warning(maquette, tmp_path):
 
 def test_a_pack_without_an_image_model_names_the_one_that_has_it(maquette, tmp_path):
     Image.fromarray(np.eye(64, dtype=np.uint8) * 255).save(tmp_path / "a.png")
+    own = tmp_path / "packs" / "spoken"
+    own.mkdir(parents=True)
+    (own / "pack.json").write_text('{"format": 1, "id": "spoken", "files": {}}')
 
-    assert maquette("generate", "--image", str(tmp_path / "a.png")) == 3
+    assert maquette("generate", "--image", str(tmp_path / "a.png"), "--pack", "spoken") == 3
 
-    assert maquette.sentence == ("model pack 'starter': it has no image model, use --pack shap-e")
+    assert maquette.sentence == (
+        "model pack 'spoken': it has no image model, use --pack starter or shap-e"
+    )
 
 
 @pytest.mark.parametrize(

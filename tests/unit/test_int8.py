@@ -157,23 +157,28 @@ def test_converting_stops_when_told_to() -> None:
 def test_the_finished_mesh_is_the_same_object(prompt: str) -> None:
     """The bundled pack samples a mesh that overlaps the one of full precision.
 
-    A latent that is off by a few percent moves the surface by less than a cell of this grid.
-    Another seed gives an overlap of 0.71 to 0.95, so that 0.97 is a change that nobody sees.
+    A latent that is off by a few percent moves the surface by less than a cell of this grid. What
+    the pack's transformer adds to what is known without it is random here, and large: without it
+    the overlap is 0.88 and 0.64, so that 0.99 is a change that nobody sees.
     """
     request = GenerationRequest(prompt=prompt)
     pack = NativePack(STARTER, CPU, torch.float32)
+    generator = torch.Generator().manual_seed(2)
+    torch.nn.init.normal_(pack.prior(request).latent_out.weight, std=0.06, generator=generator)
     with torch.inference_mode():
         tokens = pack.condition(request).tokens
         sampler = pack.sampler(request)
         latents = []
-        for convert in (lambda prior: prior, lambda prior: int8.quantize_blocks(prior, 4)):
-            prior = convert(pack.prior(request))
+        for is_converted in (False, True):
+            prior = pack.prior(request)
+            if is_converted:
+                prior = int8.quantize_blocks(prior, tokens.shape[1])
             latents.append(sample_latent(prior, tokens, sampler, 5, on_step=lambda *_: None))
         inside = [_inside(pack, latent) for latent in latents]
 
     assert 0 < relative(latents[1], latents[0]) < 0.05
     overlap = float((inside[0] & inside[1]).sum() / (inside[0] | inside[1]).sum())
-    assert overlap > 0.97
+    assert overlap > 0.99
     vertices, _ = extract_mesh(pack.decoder.field(latents[1]).signed_distance, 48, device=CPU)
     assert len(vertices) and np.isfinite(vertices).all()
 
