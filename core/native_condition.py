@@ -167,8 +167,7 @@ class _WordCondition:
         """See `NativeCondition`."""
         if request.image is not None:
             raise PackError(
-                self._manifest.id,
-                "it has no image model: use a prompt, or fetch the shap-e pack for pictures",
+                self._manifest.id, "it has no image model: use a prompt, or another pack"
             )
         if request.is_unconditional:
             spec = self._words.spec

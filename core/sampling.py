@@ -103,14 +103,14 @@ def sample_latents(
     sigmas = sampling_sigmas(sampler, num_timesteps=spec.num_timesteps, rate=spec.schedule_rate)
     if earlier is not None:
         sigmas = sigmas[_first_level(sigmas, strength) :]
-    count, whole = len(condition), (len(seeds), -1, spec.channels)
-    each = [_noise(spec, _seed_of(seed, part)) for seed in seeds for part in range(count)]
+    whole = len(seeds), -1, spec.channels
+    parts = range(len(condition))
+    each = [_noise(spec, _seed_of(seed, part)) for seed in seeds for part in parts]
     x = torch.stack(each).to(condition.device)
     x = x * float(sigmas[0])
     if earlier is not None:
         x = (x.view(whole) + earlier).view_as(x)
-    told = condition.repeat(len(seeds), 1, 1) if count > 1 else condition.expand(len(seeds), -1, -1)
-    denoise = _denoiser(prior, told, sampler)
+    denoise = _denoiser(prior, condition.repeat(len(seeds), 1, 1), sampler)
     if on_estimates is None:
         return SAMPLERS[sampler.method](denoise, x, sigmas, on_step=on_step).reshape(whole)
     watched, show = WatchedDenoiser(denoise), on_estimates

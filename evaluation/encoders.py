@@ -53,7 +53,7 @@ EncodeShape = Callable[[Shape, torch.Generator], Encoded]
 
 @dataclass(frozen=True, slots=True)
 class TrainedEncoder:
-    """The encoder that a pack's decoder was trained with; packs do not ship it."""
+    """The encoder that a pack's decoder was trained with, of a pack that ships none."""
 
     encoder: PointEncoder
     num_points: int

@@ -17,7 +17,7 @@ from torch import Tensor
 
 _STEEPNESS = 6.0
 """Slope of atanh of the distance outside an object's own box. Networks learn tanh(10 d), and rise
-by 9 to 18 at the surfaces of the starter's candidate; less than the true slope is safe."""
+by 9 to 18 at the surfaces of the starter pack; less than the true slope is safe."""
 _FAR = 3.0
 """Value of atanh of the distance from which on its network is not asked outside an object's box."""
 _LARGEST = 1.0 - 2.0**-24

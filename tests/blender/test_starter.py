@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import bmesh
@@ -71,8 +72,8 @@ def test_what_the_object_remembers_makes_the_same_mesh_again():
         surface=mesh_settings.surface_from(settings),
         reserved_cores=1,  # As the sidebar has it; another number of threads rounds differently.
         device=settings["device"],
-        # Not the precision, which is the prior's and nothing that one would choose again: with
-        # "fp32" chosen, fields are not asked roughly first, and single vertices round otherwise.
+        # Not the precision, which is the prior's and nobody's choice: with "fp32" chosen, fields
+        # are not asked roughly first, and single vertices round otherwise; see below.
     )
 
     from maquette.operators import jobs
@@ -85,6 +86,13 @@ def test_what_the_object_remembers_makes_the_same_mesh_again():
     np.testing.assert_array_equal(coordinates(second.data), coordinates(first.data))
     assert record["version"] == VERSION
     assert len(record["pack_hash"]) == 16
+
+    jobs.submit(
+        bpy.context,
+        jobs.JobSpec(request=dataclasses.replace(request, precision=settings["precision"])),
+    )
+    third = bpy.context.view_layer.objects.active
+    np.testing.assert_allclose(coordinates(third.data), coordinates(first.data), rtol=0, atol=1e-6)
 
 
 def test_another_seed_makes_another_mesh():

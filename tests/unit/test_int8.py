@@ -157,14 +157,12 @@ def test_converting_stops_when_told_to() -> None:
 def test_the_finished_mesh_is_the_same_object(prompt: str) -> None:
     """The bundled pack samples a mesh that overlaps the one of full precision.
 
-    A latent that is off by a few percent moves the surface by less than a cell of this grid. What
-    the pack's transformer adds to what is known without it is random here, and large: without it
-    the overlap is 0.88 and 0.64, so that 0.99 is a change that nobody sees.
+    A latent that is off by a few percent moves the surface by less than a cell of this grid.
+    Without anything of the pack's transformer the overlap is 0.82 and 0.88, so that 0.99 is a change
+    that nobody sees.
     """
     request = GenerationRequest(prompt=prompt)
     pack = NativePack(STARTER, CPU, torch.float32)
-    generator = torch.Generator().manual_seed(2)
-    torch.nn.init.normal_(pack.prior(request).latent_out.weight, std=0.06, generator=generator)
     with torch.inference_mode():
         tokens = pack.condition(request).tokens
         sampler = pack.sampler(request)
