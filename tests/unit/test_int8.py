@@ -158,7 +158,7 @@ def test_the_finished_mesh_is_the_same_object(prompt: str) -> None:
     """The bundled pack samples a mesh that overlaps the one of full precision.
 
     A latent that is off by a few percent moves the surface by less than a cell of this grid.
-    Without anything of the pack's transformer the overlap is 0.82 and 0.88, so that 0.99 is a change
+    Without anything of the pack's transformer the overlap is 0.82 and 0.88, so 0.99 is a change
     that nobody sees.
     """
     request = GenerationRequest(prompt=prompt)
