@@ -9,6 +9,7 @@ in the middle first, as `core/reference.py` does with what it can cut out.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 
 from ..core.reference import MARGIN
 
-_WHITE_SHARE, _PLAIN_SHARE = 0.45, 0.3
+_WHITE_SHARE, _PLAIN_SHARE, _FLOOR_SHARE = 0.35, 0.2, 0.3
 """Of the backgrounds; the rest has two colors, blotches or stripes."""
 _FILL = (0.55, 0.95)
 """Share of the picture that an object takes; `core.reference` gives it four fifths."""
@@ -39,7 +40,7 @@ def vary(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """
     moved = _move(pictures, generator)
     color, alpha = _relight(moved[:, :3], generator), moved[:, 3:]
-    mixed = alpha * color + (1 - alpha) * backgrounds(len(color), color.shape[-1], generator)
+    mixed = alpha * color + (1 - alpha) * _behind(alpha, generator)
     blurred = torch.rand(len(color), 1, 1, 1, generator=generator) < 0.25
     soft = F.avg_pool2d(F.pad(mixed, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     mixed = torch.where(blurred, soft, mixed)
@@ -66,14 +67,83 @@ def on_white(pictures: Tensor) -> Tensor:
     return alpha * pictures[:, :3] + (1 - alpha)
 
 
+def _behind(alpha: Tensor, generator: torch.Generator) -> Tensor:
+    """Return random backgrounds of objects that cover alpha [B, 1, P, P], [B, 3, P, P]."""
+    count, side = len(alpha), alpha.shape[-1]
+    plain = backgrounds(count, side, generator)
+    on_floor = torch.rand(count, 1, 1, 1, generator=generator) < _FLOOR_SHARE
+    return torch.where(on_floor, floors(alpha, generator), plain)
+
+
 def backgrounds(count: int, side: int, generator: torch.Generator) -> Tensor:
     """Return random backgrounds in [0, 1], [count, 3, side, side]."""
-    lot = torch.rand(count, 1, 1, 1, generator=generator)
+    lot = torch.rand(count, 1, 1, 1, generator=generator) * (1 - _FLOOR_SHARE)
     one, two = torch.rand(2, count, 3, 1, 1, generator=generator)
     blend = _patterns(count, side, generator)
     busy = blend * one + (1 - blend) * two
     plain = torch.where(lot < _WHITE_SHARE + _PLAIN_SHARE, one.expand_as(busy), busy)
     return torch.where(lot < _WHITE_SHARE, torch.ones_like(busy), plain)
+
+
+def floors(alpha: Tensor, generator: torch.Generator) -> Tensor:
+    """Return patterned floors up to a horizon, each with the shadow of what stands on it.
+
+    Args:
+        alpha: coverage by the objects, [B, 1, P, P].
+        generator: draws everything.
+
+    Returns:
+        sRGB in [0, 1], [B, 3, P, P].
+    """
+    count, side = len(alpha), alpha.shape[-1]
+
+    def between(low: float, high: float, channels: int = 1) -> Tensor:
+        return low + (high - low) * torch.rand(count, channels, 1, 1, generator=generator)
+
+    across = ((2 * torch.arange(side) + 1) / side - 1).view(1, 1, 1, side)
+    down = across.mT
+    # Above the picture's upper edge there is no horizon: the floor is seen from above.
+    horizon = between(-2.0, 0.3)
+    depth = 1 / (down - horizon).clamp(min=0.02)
+    turn = between(0, math.pi)
+    far, aside = between(-9, 9) + depth * between(1, 5), depth * across
+    pitch = between(0.5, 4)
+    x = pitch * (turn.cos() * aside + turn.sin() * far)
+    y = pitch * (turn.cos() * far - turn.sin() * aside)
+    shares = torch.stack([each.expand(count, 1, side, side) for each in _tilings(x, y)])
+    chosen = torch.randint(len(shares), (count,), generator=generator)
+    share = shares[chosen, torch.arange(count)]
+    # Tiles that are smaller than a pixel blend.
+    share = 0.5 + (share - 0.5) * (-0.06 * pitch * depth).exp()
+    one, two = between(0, 1, 3), between(0, 1, 3)
+    # Every other floor is of two shades of one color.
+    two = torch.where(between(0, 1) < 0.5, two, (one + between(-0.3, 0.3)).clamp(0, 1))
+    floor = (share * one + (1 - share) * two) * (1 - _shadows(alpha, across, between))
+    sky = (between(0.6, 1.0) + between(-0.1, 0.1, 3) + between(-0.2, 0.2) * down).clamp(0, 1)
+    return torch.where(down > horizon, floor, sky)
+
+
+def _tilings(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+    """Return tiles, stripes, bricks and blotches of a floor from 0 to 1, each like x."""
+    tiles = ((x.floor() + y.floor()) % 2).float()
+    stripes = (x.floor() % 2).float()
+    rows = y.floor()
+    joints = (((x / 2 + rows / 2) % 1 > 0.06) & (y % 1 > 0.12)).float()
+    waves = (2.1 * x + 1.3 * (1.7 * y).sin()).sin() + (1.9 * y + 1.1 * (1.3 * x + 1).sin()).sin()
+    return tiles, stripes, joints, 0.5 + 0.25 * waves
+
+
+def _shadows(alpha: Tensor, across: Tensor, between: Callable[[float, float], Tensor]) -> Tensor:
+    """Return how much darker floors are around where objects stand, [B, 1, P, P]."""
+    is_seen = alpha[:, 0] > _SEEN
+    middle, half = _boxes(alpha[:, 0])
+    side = alpha.shape[-1]
+    last = side - is_seen.any(2).flip(1).float().argmax(1)
+    ground = (2 * last / side - 1).view(-1, 1, 1, 1)
+    wide = half.view(-1, 1, 1, 1) * between(0.5, 1.1)
+    x = (across - middle[:, 0].view(-1, 1, 1, 1) - wide * between(-0.6, 0.6)) / wide
+    y = (across.mT - ground + 0.3 * wide) / (wide * between(0.25, 0.6))
+    return between(0, 0.6) * (1.5 - (x**2 + y**2)).clamp(0, 1)
 
 
 def _patterns(count: int, side: int, generator: torch.Generator) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from maquette.training.clip_pictures import backgrounds, on_white, prepared, vary
+from maquette.training.clip_pictures import backgrounds, floors, on_white, prepared, vary
 
 pytestmark = pytest.mark.needs_torch
 
@@ -90,3 +90,28 @@ def test_some_backgrounds_are_white_some_plain_and_some_busy() -> None:
     assert 0.37 < float(is_white.float().mean()) < 0.53
     assert 0.22 < float(is_plain.float().mean()) < 0.38
     assert float((spread > 0.02).float().mean()) > 0.15
+
+
+def test_floors_reach_a_horizon_and_are_darker_under_what_stands_on_them() -> None:
+    alpha = disc((0.5, 0.5, 0.5), 400)[:, 3:]
+
+    shown = floors(alpha, draw(5))
+
+    assert shown.shape == (400, 3, 64, 64)
+    assert 0 <= float(shown.min()) and float(shown.max()) <= 1
+    # Skies change from row to row only; floors are patterned, but for the flattest.
+    rows = shown.mean(1).std(2)
+    has_sky = rows[:, 0] < 1e-4
+    assert 0.4 < float(has_sky.float().mean()) < 0.8
+    assert float((rows[:, -12:].amax(1) > 1e-3).float().mean()) > 0.95
+    foot, corner = shown[:, :, 47:52, 28:36], shown[:, :, 58:63, 1:9]
+    assert float(foot.mean()) < float(corner.mean()) - 0.03
+
+
+def test_a_tower_sees_floors_now_and_then() -> None:
+    clear = torch.zeros(600, 4, 64, 64)
+
+    varied = vary(clear, draw(6))
+
+    patterned = (varied[:, :, -8:] - varied[:, :, -8:].mean((2, 3), keepdim=True)).abs().amax(1)
+    assert 0.25 < float((patterned.mean((1, 2)) > 0.05).float().mean()) < 0.6
