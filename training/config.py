@@ -42,6 +42,8 @@ class DataConfig:
     picture_size: Count = 64
     num_paints: Count = 1
     """Scenes in a row that have the same shape, each in colors of its own."""
+    is_single: bool = False
+    """Scenes of one object and no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,9 @@ TOOK_FILE = "took.jsonl"
 """In a leg's folder: how long each stage took, and in how many processes."""
 
 _SPREAD = ("clip", "stage1", "decoder", "stage2")
-"""Stages whose steps several processes may share; `fit` shares shapes."""
+"""Stages whose steps several processes may share."""
+_DIVISIBLE = ("fit",)
+"""Stages that share shapes, and so take as few processes as there is room for."""
 
 
 def add_all(parser: argparse.ArgumentParser) -> None:
@@ -213,7 +215,7 @@ def share_out(
     """Return which stages begin now, and with what.
 
     None overtakes an earlier one that waits for room. One that wants more than there is begins
-    alone; cores that are left over become threads.
+    alone, or with fewer processes if it is divisible; cores that are left over become threads.
 
     Args:
         wanted: processes by stage, in the order in which they are to begin.
@@ -222,7 +224,8 @@ def share_out(
     """
     free = num_at_once - sum(each.processes * each.threads for each in taken)
     begun: dict[str, Share] = {}
-    for stage, count in wanted.items():
+    for stage, most in wanted.items():
+        count = min(most, free) if free and stage in _DIVISIBLE else most
         if count > free and (begun or taken):
             break
         begun[stage] = Share(count)

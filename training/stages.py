@@ -24,7 +24,7 @@ from ..core.pack import PackManifest
 from ..core.prior.basis import LatentBasis
 from ..core.prior.transformer import LatentPrior
 from ..core.specs import DECODERS, PRIORS, WordEncoderSpec
-from .clip_stage import load_clip_of, run_clip, words
+from .clip_stage import load_clip_of, load_paints, run_clip, words
 from .conditions import CachedConditions, load_conditions
 from .config import DataConfig, PackConfig, TrainingConfig
 from .dataset import NUM_VALIDATION, ShapeDataset

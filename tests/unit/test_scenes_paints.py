@@ -72,3 +72,20 @@ def test_a_material_goes_with_its_color() -> None:
     for each in painted:
         if each.color in ("golden", "metal", "stone"):
             assert each.material == each.color
+
+
+def test_single_objects_are_those_that_were_single_before() -> None:
+    scenes = [scene_at(6, index) for index in range(40)]
+    single = [scene_at(6, index, is_single=True) for index in range(40)]
+
+    labels = [each.labels for each in single if each.labels is not None]
+    assert [(len(each.objects), each.count) for each in labels] == [(1, 1)] * 40
+    alone = [
+        index
+        for index, each in enumerate(scenes)
+        if each.labels is not None and (len(each.labels.objects), each.labels.count) == (1, 1)
+    ]
+    assert 15 < len(alone) < 35
+    for index in alone:
+        assert scenes[index].labels == single[index].labels
+        assert np.array_equal(scenes[index].params, single[index].params)

@@ -111,6 +111,10 @@ def test_settings_alone_are_a_leg_of_what_they_call_for() -> None:
         ({"stage1": 2, "clip": 1}, [], {"stage1": Share(2)}),
         ({"stage1": 2, "clip": 1}, [Share(1)], {}),
         ({"decoder": 1}, [Share(1)], {"decoder": Share(1)}),
+        # Fitting shares shapes, and makes do with what is left.
+        ({"clip": 1, "fit": 2}, [], {"clip": Share(1), "fit": Share(1)}),
+        ({"fit": 2}, [], {"fit": Share(2)}),
+        ({"fit": 2}, [Share(2)], {}),
         # More than there are cores is taken when nothing else runs.
         ({"stage1": 4, "clip": 1}, [], {"stage1": Share(4)}),
         ({"stage1": 4}, [Share(1, 2)], {}),
@@ -220,13 +224,13 @@ def _leaves(stage: str) -> str:
 def test_legs_run_in_their_order_and_what_is_finished_is_skipped(
     tmp_path: Path, stand_in: Callable[[Script], list[str]]
 ) -> None:
-    """Two cores: the CLIP runs beside latents and decoder, as both wait until the other began."""
+    """Two cores: the CLIP runs beside what makes latents, as both wait until the other began."""
     begun = stand_in(
         lambda stage: (
             _leaves(stage)
-            if stage not in ("clip", "latents")
+            if stage not in ("clip", "latents", "fit")
             else f"(here / '{stage}.here').touch()\n"
-            "both = ('clip', 'latents') if here.name == 'first' else ('clip',)\n"
+            "both = ('clip', 'latents' if here.name == 'first' else 'fit')\n"
             "while not all((here / f'{each}.here').exists() for each in both):\n"
             f"    time.sleep(0.01)\n{_leaves(stage)}"
         )
@@ -235,14 +239,14 @@ def test_legs_run_in_their_order_and_what_is_finished_is_skipped(
 
     run_all(arguments)
 
-    first, pictures, second = begun[:6], begun[6:7], begun[7:]
+    first, second = begun[:6], begun[6:]
     assert first[:3] == ["first/generate", "first/words", "first/stage1"]
     assert first[3:5] == ["first/clip", "first/latents"] and first[5] == "first/decoder"
-    assert pictures == ["pictures/clip"]
-    last = ["fit", "gaussian", "decoder", "stage2", "export"]
-    assert second == [f"second/{each}" for each in last]
-    link = tmp_path / "run" / "second" / "conditions.pt"
-    assert link.resolve() == (tmp_path / "run" / "pictures" / "conditions.pt").resolve()
+    last = ["clip", "fit", "decoder", "gaussian", "stage2", "export"]
+    assert second[:2] == ["second/clip", "second/fit"]
+    assert sorted(second) == sorted(f"second/{each}" for each in last)
+    link = tmp_path / "run" / "second" / "words.json"
+    assert link.resolve() == (tmp_path / "run" / "first" / "words.json").resolve()
     told = (tmp_path / "run" / "second" / TOOK_FILE).read_text().splitlines()
     assert sorted(json.loads(line)["stage"] for line in told) == sorted(last)
 

@@ -38,15 +38,20 @@ _PAINT_STREAM = 3
 _ANYWHERE = Patch(0.0, 0.0, 0.6, 0.6)
 
 
-def sample_scene(rng: np.random.Generator, split: Split = "train") -> SceneLabels:
+def sample_scene(
+    rng: np.random.Generator, split: Split = "train", *, is_single: bool = False
+) -> SceneLabels:
     """Draw what is asked of a scene: of its parts only those that shall have a color of their own.
 
     Args:
         rng: source of the draw.
         split: "train" has no held-out pair of kind and color and no held-out pair of kinds;
             "held_out" has nothing else; "any" does not look.
+        is_single: one object and no more.
     """
     lot = rng.random()
+    if is_single:
+        lot = 1.0
     if lot < _PAIR_SHARE:
         return sample_pair(rng, split)
     count = int(rng.integers(2, 4)) if lot < _PAIR_SHARE + _COUNT_SHARE else 1
@@ -186,7 +191,14 @@ def _swapped(pieces: Pieces) -> Pieces:
     )
 
 
-def scene_at(seed: int, index: int, split: Split = "train", num_paints: int = 1) -> Shape:
+def scene_at(
+    seed: int,
+    index: int,
+    split: Split = "train",
+    num_paints: int = 1,
+    *,
+    is_single: bool = False,
+) -> Shape:
     """Return scene number `index` of the endless data set `seed`.
 
     With several paints, as many scenes in a row have the same shape, in colors of their own: so
@@ -194,7 +206,7 @@ def scene_at(seed: int, index: int, split: Split = "train", num_paints: int = 1)
     """
     number, copy = divmod(index, num_paints)
     rng = shape_rng(seed, number)
-    asked = sample_scene(rng, split)
+    asked = sample_scene(rng, split, is_single=is_single)
     if num_paints == 1:
         return build_scene(asked, rng)
     paint = np.random.default_rng([seed, number, copy, _PAINT_STREAM])

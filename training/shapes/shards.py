@@ -93,6 +93,7 @@ def write_scenes(
     num_pictures: int = 0,
     picture_size: int = 64,
     num_paints: int = 1,
+    is_single: bool = False,
     device: torch.device | str = "cpu",
 ) -> None:
     """Write scenes `start` to `start + count` of data set `seed`, with labels and pictures.
@@ -101,7 +102,10 @@ def write_scenes(
     the last bit, which may depend on the device and on what is computed beside it.
     """
     columns: dict[str, list[NDArray[np.generic]]] = {}
-    shapes = [scene_at(seed, index, split, num_paints) for index in range(start, start + count)]
+    shapes = [
+        scene_at(seed, index, split, num_paints, is_single=is_single)
+        for index in range(start, start + count)
+    ]
     for index, shape in zip(range(start, start + count), shapes, strict=True):
         rng = np.random.default_rng([seed, index, _SAMPLING_STREAM])
         batch = ShapeBatch([shape], device)
