@@ -21,6 +21,7 @@ from .specs import (
     DecoderSpec,
     FitSpec,
     GaussianSpec,
+    PaintSpec,
     PriorSpec,
     SmallClipSpec,
     WordEncoderSpec,
@@ -34,6 +35,7 @@ _Spec = TypeVar(
     "_Spec",
     PriorSpec,
     GaussianSpec,
+    PaintSpec,
     DecoderSpec,
     WordEncoderSpec,
     SamplerConfig,
@@ -161,7 +163,8 @@ def _check_condition(path: Path, manifest: PackManifest) -> None:
         raise CheckpointError(path, "has a CLIP whose tokens its prior does not read")
     if gaussian := manifest.prior.gaussian:
         pooled = set(range(manifest.prior.num_pooled))
-        if not set() < set(gaussian.shape_tokens) < pooled:
+        read = {gaussian.paint.main_token, *gaussian.paint.part_tokens, *gaussian.shape_tokens}
+        if not gaussian.shape_tokens or not read <= pooled:
             raise CheckpointError(path, "looks for shapes in tokens that its prior does not pool")
         if not 0 < manifest.prior.num_shape < manifest.prior.basis_size:
             raise CheckpointError(path, "has a prior that does not tell shape and paint apart")
@@ -172,7 +175,10 @@ def _check_condition(path: Path, manifest: PackManifest) -> None:
 def _with_gaussian(values: dict[str, Any]) -> dict[str, Any]:
     sizes = values.get("gaussian")
     if sizes is not None:
-        sizes = sizes | {"shape_tokens": tuple(map(int, sizes["shape_tokens"]))}
+        paint = sizes["paint"]
+        paint = paint | {"part_tokens": tuple(map(int, paint["part_tokens"]))}
+        shape_tokens = tuple(map(int, sizes["shape_tokens"]))
+        sizes = sizes | {"shape_tokens": shape_tokens, "paint": _spec(PaintSpec, paint)}
     return values | {"gaussian": _optional(GaussianSpec, sizes)}
 
 

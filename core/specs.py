@@ -11,23 +11,36 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaintSpec:
+    """Which colors things may have, and where a condition tells them; see `core/prior/paint.py`."""
+
+    num_parts: int
+    """Parts that have a name, P."""
+    num_colors: int
+    """C."""
+    num_values: int
+    """Numbers that a color comes down to; red, green and blue would be three."""
+    main_token: int
+    """Condition token that tells the main color."""
+    part_tokens: tuple[int, ...]
+    """Condition tokens that tell parts and their colors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GaussianSpec:
     """What is known of coefficients by their condition alone; see `core/prior/gaussian.py`."""
 
     width: int
     """Of the hidden layers of the network that gives the mean."""
     shape_tokens: tuple[int, ...]
-    """Condition tokens that tell kinds and how they stand; the others tell what is painted how."""
-    num_paints: int
-    """Numbers that all painting comes down to."""
+    """Condition tokens that tell kinds and how they stand."""
+    paint: PaintSpec
     num_groups: int
     """Of shapes that share a covariance."""
     rank: int
     """Directions that a group varies in, besides each coefficient by itself."""
     num_examples: int = 0
     """Shapes of the data set that are kept as they are."""
-    num_captions: int = 1
-    """Captions of each of them, by which it is found."""
     example_width: float = 0.3
     """How far draws stray from an example, as a share of the group's spread."""
     doubt: float = 8.0
@@ -357,11 +370,12 @@ PRIORS["starter-scenes"] = replace(
     gaussian=GaussianSpec(
         width=768,
         shape_tokens=(0, 4, 7),
-        num_paints=16,
+        paint=PaintSpec(
+            num_parts=85, num_colors=16, num_values=5, main_token=1, part_tokens=(2, 3)
+        ),
         num_groups=128,
         rank=24,
         num_examples=3000,
-        num_captions=6,
         example_width=0.8,
         temperature=0.2,
     ),

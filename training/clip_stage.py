@@ -21,6 +21,7 @@ from .config import StageConfig, TrainingConfig
 from .dataset import NUM_VALIDATION
 from .loop import rank
 from .minilm import MiniLM, checked_wheel, fetch_wheel
+from .paint_tables import PaintTables, paint_tables
 from .saving import save_whole
 from .shapes.labels import SceneLabels
 from .values import ConfigError
@@ -74,7 +75,26 @@ def run_clip(
     reading = train_clip(spec, data, stage, folder, seed=config.seed, device=device, start=start)
     log_measures(reading, data, folder)
     if rank() == 0:
-        save_clip(reading.clip, vocabulary, encode_scenes(reading.clip, data), folder)
+        encoded = encode_scenes(reading.clip, data) | _paints(data)
+        save_clip(reading.clip, vocabulary, encoded, folder)
+
+
+def _paints(data: ClipData) -> dict[str, Tensor]:
+    said = paint_tables(data.captions.said).unflatten(0, (len(data.pictures), -1))
+    return {"built": paint_tables(data.shown), "said": said}
+
+
+def load_paints(folder: Path) -> PaintTables:
+    """Return what scenes show, and what their captions say, of paint.
+
+    Raises:
+        ConfigError: the conditions of the run are not those of a CLIP.
+    """
+    path = folder / _CONDITIONS
+    saved = torch.load(path, weights_only=True, mmap=True)
+    if "built" not in saved:
+        raise ConfigError(f"{path} does not tell what is painted how: make it by `clip`")
+    return PaintTables(saved["built"], saved["said"])
 
 
 def required_section(config: TrainingConfig) -> StageConfig:
@@ -95,7 +115,7 @@ def clip_spec(config: TrainingConfig, table: WordTable) -> SmallClipSpec:
 
 
 def save_clip(clip: SmallClip, vocabulary: Words, tokens: dict[str, Tensor], folder: Path) -> None:
-    """Write `conditions.pt`: condition tokens for stage 2, and the CLIP for the export."""
+    """Write `conditions.pt`: tokens and paint for later stages, and the CLIP for the export."""
     state = {name: each.detach().cpu() for name, each in clip.state_dict().items()}
     saved = {"clip": asdict(clip.spec), "state": state, "words": asdict(vocabulary)}
     save_whole(tokens | saved, folder / _CONDITIONS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -27,6 +27,17 @@ class ConditionSource(Protocol):
     def first(self, indices: Tensor, what: str = "captions") -> Tensor:
         """Return tokens of the first caption, or picture, of some shapes [B], fp32 [B, T, E]."""
         ...
+
+
+class Told(NamedTuple):
+    """What some examples are told, [B]."""
+
+    tokens: Tensor
+    """Fp32, [B, T, E]."""
+    caption: Tensor
+    """Number of each one's caption."""
+    is_picture: Tensor
+    """Whether it is told by a picture instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +65,18 @@ class CachedConditions:
 
     def draw(self, indices: Tensor, generator: torch.Generator) -> Tensor:
         """Return tokens of one caption or picture of each of some shapes [B], fp32 [B, T, E]."""
-        tokens = _draw(self.captions, indices, generator)
+        return self.draw_told(indices, generator).tokens
+
+    def draw_told(self, indices: Tensor, generator: torch.Generator) -> Told:
+        """Return what `draw` does, and what it was drawn from."""
+        caption = torch.randint(self.captions.shape[1], indices.shape, generator=generator)
+        tokens = self.captions[indices, caption].float()
         if self.pictures is None or not self.picture_share:
-            return tokens
+            return Told(tokens, caption, torch.zeros_like(caption, dtype=torch.bool))
         shows = torch.rand(len(indices), generator=generator) < self.picture_share
-        pictures = _draw(self.pictures, indices, generator)
-        return torch.where(shows[:, None, None], pictures, tokens)
+        view = torch.randint(self.pictures.shape[1], indices.shape, generator=generator)
+        pictures = self.pictures[indices, view].float()
+        return Told(torch.where(shows[:, None, None], pictures, tokens), caption, shows)
 
     def first(self, indices: Tensor, what: str = "captions") -> Tensor:
         """Return tokens of the first caption, or picture, of some shapes [B], fp32 [B, T, E]."""
@@ -69,11 +86,6 @@ class CachedConditions:
 
     def __len__(self) -> int:
         return len(self.captions)
-
-
-def _draw(tokens: Tensor, indices: Tensor, generator: torch.Generator) -> Tensor:
-    variant = torch.randint(tokens.shape[1], indices.shape, generator=generator)
-    return tokens[indices, variant].float()
 
 
 def load_conditions(path: Path, picture_share: float) -> CachedConditions:

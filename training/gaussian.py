@@ -3,7 +3,9 @@
 
 Its means are regressed, its covariances are those of groups: shapes are put together by what their
 captions call for (k-means), and of each group the directions that vary most are kept. Where many
-shapes have captions that call for nearly the same, some of them are kept as examples.
+shapes have captions that call for nearly the same, some of them are kept as examples. What paint
+does to a shape is learnt from shapes whose every color is known, so that nothing is left to guess
+by the shape; what a caption or a picture says of paint, by itself.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..core.prior.gaussian import ConditionalGaussian
+from ..core.prior.paint import in_colors
 from ..core.specs import PRIORS
 from .config import StageConfig, TrainingConfig
-from .examples import Known, keep_examples, told_means
+from .examples import Known, keep_examples, painted_shapes, told_shapes
 from .loop import Run, rank
 from .saving import save_whole
 from .values import ConfigError
@@ -35,6 +39,10 @@ _KEPT = 0.8
 The rest counts as each coefficient's own."""
 _LEAST_SHARE = 0.02
 """Of a coefficient's variance that is its own at least."""
+_SHAKEN = 0.3
+"""Shapes that are painted in training are at most this far off, as a share of each spread."""
+_READ_WEIGHT = 0.2
+"""Of what is read of paint, beside what is drawn."""
 
 
 def run_gaussian(config: TrainingConfig, known: Known, arguments: argparse.Namespace) -> None:
@@ -69,8 +77,8 @@ def untrained(config: TrainingConfig) -> tuple[ConditionalGaussian, StageConfig]
     module = ConditionalGaussian(spec.gaussian, *sizes)
     nn.init.zeros_(module.mean_out.weight)
     nn.init.zeros_(module.mean_out.bias)
-    nn.init.zeros_(module.color_out.weight)
-    nn.init.zeros_(module.color_out.bias)
+    nn.init.zeros_(module.painter.color_out.weight)
+    nn.init.zeros_(module.painter.color_out.bias)
     return module, stage
 
 
@@ -98,21 +106,39 @@ def _mean_loss(
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
     indices = torch.randint(known.num_training, (batch_size,), generator=generator)
-    condition = known.conditions.draw(indices, generator).to(run.device)
+    told = known.conditions.draw_told(indices, generator)
+    condition = told.tokens.to(run.device)
+    built, of_captions = known.paints.built[indices], known.paints.said[indices, told.caption]
+    said = torch.where(told.is_picture[:, None], built, of_captions)
     basis = known.basis.to(run.device)
     target = known.coefficients[indices].float().to(run.device)
     cut = module.num_shape
+    level = _SHAKEN * torch.rand(batch_size, 1, generator=generator)
+    noise = level * torch.randn(batch_size, cut, generator=generator)
+    shaken = target[:, :cut] + noise.to(target) * basis.spread[:cut]
+    paints = in_colors(built[:, None].to(run.device), module.spec.paint.num_colors)
     with run.autocast():
         shape = module.shape_mean(condition, basis)
-        mean = torch.cat([shape, module.color_mean(condition, basis)], dim=1)
+        color = module.painted(shaken, paints, basis)[:, 0]
+        read = module.reader(condition)
     # In units of each spread, large coefficients weigh more, but not as their squares.
     scale = basis.spread
+    mean = torch.cat([shape, color], dim=1)
     error = ((mean - target) / scale).square() * (scale / scale.mean())
     left = [
         ((mean[:, part] - target[:, part]) ** 2).sum() / (target[:, part] ** 2).sum()
         for part in (slice(0, cut), slice(cut, None))
     ]
-    return {"loss": error.mean(), "shape": left[0], "color": left[1]}
+    reading = _reading_loss(read, said.long().to(run.device))
+    loss = error.mean() + _READ_WEIGHT * reading
+    return {"loss": loss, "shape": left[0], "color": left[1], "read": reading}
+
+
+def _reading_loss(logits: Tensor, said: Tensor) -> Tensor:
+    """Return the loss of colors read [B, R, 1 + C]: what is there counts as much as the rest."""
+    loss = F.cross_entropy(logits.flatten(0, 1), said.flatten(), reduction="none").view(said.shape)
+    is_there = said > 0
+    return loss[is_there].mean() + loss[~is_there].mean()
 
 
 @torch.no_grad()
@@ -125,9 +151,10 @@ def fit_groups(module: ConditionalGaussian, known: Known, seed: int) -> None:
         seed: of the first centers, and of which examples are kept.
     """
     cut = module.num_shape
-    means = told_means(module, known, known.num_training)
+    told = told_shapes(module, known, known.num_training)
+    means = torch.cat([told, painted_shapes(module, known, known.num_training)], dim=1)
     num_groups, _, rank = module.factors.shape
-    centers, groups = k_means(means[:, :cut], num_groups, seed)
+    centers, groups = k_means(told, num_groups, seed)
     off = known.coefficients[: known.num_training].float() - means
     for group in range(num_groups):
         for part in (slice(0, cut), slice(cut, None)):
@@ -137,7 +164,7 @@ def fit_groups(module: ConditionalGaussian, known: Known, seed: int) -> None:
     module.centers.copy_(centers)
     logger.info("gaussian: %d groups of %s shapes", num_groups, _sizes(groups))
     if module.spec.num_examples:
-        keep_examples(module, known, means[:, :cut], seed)
+        keep_examples(module, known, told, seed)
 
 
 def k_means(points: Tensor, num_groups: int, seed: int) -> tuple[Tensor, Tensor]:

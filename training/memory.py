@@ -20,6 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..core.decoder.stf import Decoder
 from ..core.prior.basis import LatentBasis
+from ..core.prior.paint import NUM_OTHERS
 from ..core.prior.transformer import LatentPrior
 from ..core.specs import DECODERS, PRIORS, SmallClipSpec
 from .clip import ClipReading, contrast
@@ -256,8 +257,15 @@ def gaussian_probe(config: TrainingConfig) -> Probe:
     basis = LatentBasis(spec.num_latents, spec.channels, spec.basis_size)
     condition = torch.zeros(stage.batch_size, spec.num_pooled, spec.condition_width)
 
+    paint = module.spec.paint
+    shape = torch.zeros(stage.batch_size, module.num_shape)
+    tables = torch.zeros(stage.batch_size, 1, NUM_OTHERS + paint.num_parts, paint.num_colors)
+
     def loss() -> Tensor:
-        return module.shape_mean(condition, basis).sum() + module.color_mean(condition, basis).sum()
+        drawn = (
+            module.shape_mean(condition, basis).sum() + module.painted(shape, tables, basis).sum()
+        )
+        return drawn + module.reader(condition).sum()
 
     return Probe(module, loss, stage)
 

@@ -84,7 +84,8 @@ def _write_shard(path: Path, seed: int, start: int, data: DataConfig) -> None:
         write_shard(path, seed, start, data.shard_size, **sizes)
         return
     shown = {"num_pictures": data.num_pictures, "picture_size": data.picture_size}
-    write_scenes(path, seed, start, data.shard_size, num_paints=data.num_paints, **sizes, **shown)
+    drawn = {"num_paints": data.num_paints, "is_single": data.is_single}
+    write_scenes(path, seed, start, data.shard_size, **drawn, **sizes, **shown)
 
 
 def text(config: TrainingConfig, arguments: argparse.Namespace) -> None:
@@ -177,7 +178,9 @@ def gaussian(config: TrainingConfig, arguments: argparse.Namespace) -> None:
     basis, coefficients, conditions = _load_pairs(config, arguments)
     assert basis is not None
     num_training = len(coefficients) - _num_validation(coefficients)
-    run_gaussian(config, Known(coefficients, conditions, basis, num_training), arguments)
+    paints, alike = load_paints(arguments.run), config.data.num_paints
+    known = Known(coefficients, conditions, basis, num_training, paints, alike)
+    run_gaussian(config, known, arguments)
 
 
 def stage2(config: TrainingConfig, arguments: argparse.Namespace) -> None:

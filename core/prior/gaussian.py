@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a condition says about coefficients before any of them is seen: of shape, and of paint.
 
-The shape is one of some examples, or it is normally distributed. Its color follows from what is to
-be painted how; and what is left unsaid of that is as on an example of which the same was said. With
-that the best denoiser is known in closed form, and a prior need learn only what is left.
+The shape is one of some examples, or it is normally distributed. Its color follows from the shape
+and from what is to be painted how; what is left unsaid of that is as on an example. With that the
+best denoiser is known in closed form, and a prior need learn only what is left.
 
 Distributions of shapes are kernel density estimates (Parzen, 1962) where examples of what is asked
 for are known, and factor analyzers (Bishop, 2006, section 12.2) where they are not: a small network
@@ -22,9 +22,22 @@ from torch.nn import functional as F
 from ..specs import GaussianSpec
 from .basis import LatentBasis, LinearEstimate
 from .kernels import Gaussian, Kernels
+from .paint import (
+    NUM_OTHERS,
+    Painter,
+    PaintReader,
+    agreement,
+    in_colors,
+    part_is_said,
+    plain,
+    repaint,
+)
 
 _MOST_EXAMPLES = 48
 """Whose words are nearest; the others cannot be what is meant."""
+_LACK = 8.0
+"""How much less an example counts for each part that is asked for and that it lacks, as the
+logarithm of its weight."""
 
 
 class ConditionalGaussian(nn.Module):
@@ -36,9 +49,7 @@ class ConditionalGaussian(nn.Module):
     examples: Tensor
     told: Tensor
     paints: Tensor
-    sayings: Tensor
     reach: Tensor
-    paint_reach: Tensor
 
     def __init__(
         self,
@@ -62,25 +73,19 @@ class ConditionalGaussian(nn.Module):
         self.spec = spec
         self.num_shape = num_shape
         self._shape_tokens = shape
-        self._paint_tokens = [token for token in range(num_tokens) if token not in shape]
         self.shape_in = nn.Linear(len(shape) * token_width, width)
         self.shape_hidden = nn.Linear(width, width)
         self.mean_out = nn.Linear(width, num_shape)
-        self.paint_in = nn.Linear(len(self._paint_tokens) * token_width, width // 2)
-        self.paint_hidden = nn.Linear(width // 2, spec.num_paints)
-        self.paint_out = nn.Linear(spec.num_paints, width)
-        self.painted_in = nn.Linear(width, width)
-        self.color_out = nn.Linear(2 * width, basis_size - num_shape)
+        self.reader = PaintReader(spec.paint, token_width)
+        self.painter = Painter(spec.paint, width, num_shape, basis_size - num_shape)
         self.register_buffer("centers", torch.zeros(spec.num_groups, num_shape))
         self.register_buffer("spreads", torch.ones(spec.num_groups, basis_size))
         self.register_buffer("factors", torch.zeros(spec.num_groups, basis_size, spec.rank))
         self.register_buffer("examples", torch.zeros(spec.num_examples, num_shape))
         self.register_buffer("told", torch.zeros(spec.num_examples, num_shape))
-        paints, sayings = (spec.num_paints,), (spec.num_captions, spec.num_paints)
-        self.register_buffer("paints", torch.zeros(spec.num_examples, *paints))
-        self.register_buffer("sayings", torch.zeros(spec.num_examples, *sayings))
+        num_roles = NUM_OTHERS + spec.paint.num_parts
+        self.register_buffer("paints", torch.zeros(spec.num_examples, num_roles))
         self.register_buffer("reach", torch.ones(()))
-        self.register_buffer("paint_reach", torch.ones(()))
         # Statistics of a data set: a prior is trained beside them, not through them.
         self.requires_grad_(False)
 
@@ -89,28 +94,22 @@ class ConditionalGaussian(nn.Module):
         mean: Tensor = self.mean_out(self._told_shape(condition))
         return mean.float() * basis.spread[: self.num_shape].float()
 
-    def paint(self, condition: Tensor) -> Tensor:
-        """Return what conditions [B, T, E] say of paint, [B, P]."""
-        condition = condition.to(self.paint_in.weight.dtype)
-        hidden = F.silu(self.paint_in(_side_by_side(condition, self._paint_tokens)))
-        paint: Tensor = self.paint_hidden(hidden)
-        return paint
+    def painted(self, shape: Tensor, paints: Tensor, basis: LatentBasis) -> Tensor:
+        """Return the color of shapes in several paints, fp32.
 
-    def color_mean(self, condition: Tensor, basis: LatentBasis) -> Tensor:
-        """Return the mean color that conditions [B, T, E] call for, fp32, [B, K - S]."""
-        return self.painted(condition, self.paint(condition)[:, None], basis)[:, 0]
+        Args:
+            shape: coefficients, [B, S].
+            paints: how much of each color each role has, [B, M, R, C].
+            basis: of the coefficients.
 
-    def painted(self, condition: Tensor, paints: Tensor, basis: LatentBasis) -> Tensor:
-        """Return the mean color of what conditions [B, T, E] call for in paints [B, M, P], fp32.
-
-        Paint is a few numbers that a shape answers to linearly: so a kind takes a color that it was
-        never seen with, where a network of both at once fell back on kinds that it knew in it.
+        Returns:
+            [B, M, K - S].
         """
-        h = self._told_shape(condition)
-        painted = self.painted_in(h)[:, None] * self.paint_out(paints.to(h.dtype))
-        h = h[:, None].expand(-1, paints.shape[1], -1)
-        mean: Tensor = self.color_out(torch.cat([h, painted], dim=2))
-        return mean.float() * basis.spread[self.num_shape :].float()
+        spread, cut = basis.spread.float(), self.num_shape
+        # Between their own size and all alike: what varies little is noise for the most part.
+        scaled = shape.float() * (spread[:cut] * spread[:cut].amax()).rsqrt()
+        color: Tensor = self.painter(scaled, paints)
+        return color * spread[cut:]
 
     def denoise(
         self, noisy: Tensor, sigma: Tensor, condition: Tensor, basis: LatentBasis
@@ -129,20 +128,21 @@ class ConditionalGaussian(nn.Module):
         shape_mean = torch.where(is_asked, self.shape_mean(condition, basis), 0.0)
         group = self.group(shape_mean)
         spreads, factors = heat * self.spreads[group].float(), heat * self.factors[group].float()
-        near = self._near(shape_mean, is_asked)
+        said = self.reader(condition)
+        near = self._near(shape_mean, part_is_said(said), is_asked)
 
         base = of_all.unless_asked(shape_mean, spreads[:, :cut], factors[:, :cut], slice(0, cut))
         log_weights = self._with_doubt(near.log_weights)
         kernels = Kernels(base, near.shapes, log_weights, self.spec.example_width)
         shape = kernels.denoise(noisy[:, :cut], sigma)
 
-        said = self.paint(condition)
-        paints = torch.cat([near.paints, said[:, None].to(near.paints)], dim=1)
-        colors = self.painted(condition, paints, basis)
+        tables = torch.cat([near.paints, plain(said)], dim=1)
+        paints = in_colors(repaint(said, tables), self.spec.paint.num_colors)
+        colors = self.painted(shape.clean, paints, basis)
         base = of_all.unless_asked(
             colors[:, -1], spreads[:, cut:], factors[:, cut:], slice(cut, None)
         )
-        log_weights = self._with_doubt(near.log_weights + self._same_said(near, said))
+        log_weights = self._with_doubt(near.log_weights + agreement(said, near.paints))
         paint = Kernels(base, colors[:, :-1], log_weights, 1.0).denoise(noisy[:, cut:], sigma)
         return LinearEstimate(*(torch.cat(pair, dim=1) for pair in zip(shape, paint, strict=True)))
 
@@ -153,22 +153,27 @@ class ConditionalGaussian(nn.Module):
         """
         return _squares(mean, self.centers.float()).argmin(1)
 
-    def _near(self, mean: Tensor, is_asked: Tensor) -> _Near:
-        """Return the examples whose captions call for nearly the same shapes [B, S]."""
+    def _near(self, mean: Tensor, parts: Tensor, is_asked: Tensor) -> _Near:
+        """Return the examples whose captions call for nearly the same.
+
+        Args:
+            mean: shapes that are called for, [B, S].
+            parts: which named parts they are to have, 0 or 1, [B, P].
+            is_asked: whether anything is, [B, 1].
+        """
+        lacks = parts @ (self.paints[:, NUM_OTHERS:] < 0.5).to(parts).T  # [B, N]
         far = _squares(mean, self.told.float()) + mean.square().sum(1, keepdim=True)
-        near = far.topk(min(_MOST_EXAMPLES, far.shape[1]), dim=1, largest=False)
-        weights = -near.values / (2 * self.reach.float() ** 2)
+        weights = -far / (2 * self.reach.float() ** 2) - _LACK * lacks
+        near = weights.topk(min(_MOST_EXAMPLES, far.shape[1]), dim=1)
+        values = near.values
+        if values.shape[1]:
+            # What all of them lack tells nothing.
+            values = values + _LACK * lacks.gather(1, near.indices).amin(1, keepdim=True)
         return _Near(
             self.examples.float()[near.indices],
             self.paints.float()[near.indices],
-            self.sayings.float()[near.indices],
-            torch.where(is_asked, weights, -torch.inf),
+            torch.where(is_asked, values, -torch.inf),
         )
-
-    def _same_said(self, near: _Near, paint: Tensor) -> Tensor:
-        """Return log weights of examples by what the nearest of their captions says, [B, M]."""
-        off = (near.sayings - paint.float()[:, None, None]).square().sum(3).amin(2)
-        return -off / (2 * self.paint_reach.float() ** 2)
 
     def _with_doubt(self, log_weights: Tensor) -> Tensor:
         """Return log weights of examples [B, M] and of none of them; the weights sum to one."""
@@ -188,9 +193,7 @@ class _Near(NamedTuple):
     shapes: Tensor
     """[B, M, S]."""
     paints: Tensor
-    """Of the caption that tells most of each, [B, M, P]."""
-    sayings: Tensor
-    """Paint of each of its captions, [B, M, V, P]."""
+    """Color of each role, [B, M, R]."""
     log_weights: Tensor
     """By the shapes that their captions call for, [B, M]."""
 

@@ -10,13 +10,15 @@ import pytest
 import torch
 from maquette.core.prior.gaussian import ConditionalGaussian
 from maquette.core.prior.kernels import Gaussian, Kernels
+from maquette.core.prior.paint import in_colors, plain, repaint
 from maquette.core.prior.transformer import LatentPrior
-from maquette.core.specs import GaussianSpec
+from maquette.core.specs import GaussianSpec, PaintSpec
 from maquette.tests.unit.tiny_prior import SPEC as PLAIN
 from maquette.tests.unit.tiny_prior import tiny_basis
 from torch import Tensor
 
-SIZES = GaussianSpec(width=16, shape_tokens=(0,), num_paints=3, num_groups=3, rank=2)
+PAINT = PaintSpec(num_parts=2, num_colors=3, num_values=3, main_token=1, part_tokens=(0, 1))
+SIZES = GaussianSpec(width=16, shape_tokens=(0,), paint=PAINT, num_groups=3, rank=2)
 SPEC = replace(PLAIN, gaussian=SIZES, num_shape=5)
 
 
@@ -26,6 +28,7 @@ def _filled() -> ConditionalGaussian:
     for buffer in (module.centers, module.factors):
         buffer.normal_()
     module.spreads.uniform_(0.3, 1.0)
+    module.painter.color_in.weight.mul_(20)
     return module
 
 
@@ -111,7 +114,8 @@ def _shape_and_paint(
     spread, factors = module.spreads[group], module.factors[group]
     mean = module.shape_mean(conditions, basis)
     shape = Gaussian(mean, spread[:, :5], factors[:, :5]).denoise(noisy[:, :5], sigma).clean
-    mean = module.color_mean(conditions, basis)
+    said = module.reader(conditions)
+    mean = module.painted(shape, in_colors(repaint(said, plain(said)), 3), basis)[:, 0]
     color = Gaussian(mean, spread[:, 5:], factors[:, 5:]).denoise(noisy[:, 5:], sigma).clean
     return torch.cat([shape, color], dim=1)
 
@@ -167,7 +171,7 @@ def _exemplary(num_examples: int = 6) -> ConditionalGaussian:
     torch.manual_seed(8)
     sizes = replace(SIZES, num_examples=num_examples, example_width=0.05, doubt=8.0)
     module = ConditionalGaussian(sizes, 2, 8, 8, num_shape=5)
-    room = ("examples", "told", "paints", "sayings")
+    room = ("examples", "told", "paints")
     module.load_state_dict(
         {name: each for name, each in _filled().state_dict().items() if name not in room},
         strict=False,
@@ -191,28 +195,87 @@ def test_what_captions_of_examples_say_draws_those_examples() -> None:
         torch.testing.assert_close(found, module.examples[row].expand(8, -1), rtol=0, atol=0.6)
 
 
-@pytest.mark.parametrize("says_the_same", [True, False])
-def test_what_is_left_unsaid_of_paint_is_as_on_an_example(says_the_same: bool) -> None:
+def _says(module: ConditionalGaussian, main: list[float], parts: list[list[float]]) -> None:
+    """Let the reader read the same of every condition: logits of none and of three colors."""
+    with torch.no_grad():
+        for layer, bias in (
+            (module.reader.main, main),
+            (module.reader.tint, [9.0, 0, 0, 0]),
+            (module.reader.parts, parts[0] + parts[1]),
+        ):
+            layer.weight.zero_()
+            layer.bias.copy_(torch.tensor(bias))
+
+
+_NOTHING, _SECOND, _THIRD = [9.0, 0, 0, 0], [0.0, 0, 9, 0], [0.0, 0, 0, 9]
+
+
+def _colors(module: ConditionalGaussian, shape: Tensor, table: list[float]) -> Tensor:
+    return module.painted(shape, in_colors(torch.tensor([[table]]), 3), tiny_basis())[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("main", "parts", "expected"),
+    [
+        # Nothing is said of parts: they stay, but for one that had the main color.
+        (_THIRD, [_NOTHING, _NOTHING], [3, 0, 3, 2]),
+        (_THIRD, [_NOTHING, _THIRD], [3, 0, 3, 3]),
+        (_SECOND, [_THIRD, _NOTHING], [2, 0, 3, 2]),
+        # The main color is left open.
+        ([-9.0, 0, 0, 0], [_NOTHING, _THIRD], [1, 0, 1, 3]),
+    ],
+)
+def test_what_is_left_unsaid_of_paint_is_as_on_an_example(
+    main: list[float], parts: list[list[float]], expected: list[float]
+) -> None:
+    module, basis = _exemplary(1), tiny_basis()
+    module.spreads[:, 5:] = 0.01
+    module.factors[:, 5:] = 0
+    condition = torch.randn(1, 2, 8)
+    module.told[:] = module.shape_mean(condition, basis)
+    module.paints[0] = torch.tensor([1.0, 0, 1, 2])
+    _says(module, main, parts)
+
+    found = module.denoise(torch.randn(1, 8), torch.full((1,), 80.0), condition, basis).clean
+
+    right = _colors(module, found[:, :5], expected)
+    torch.testing.assert_close(found[:, 5:], right, rtol=0, atol=0.02)
+    assert float((right - _colors(module, found[:, :5], [1, 0, 1, 2])).abs().max()) > 0.05
+
+
+def test_examples_have_the_parts_that_are_asked_for() -> None:
+    module, basis = _exemplary(2), tiny_basis()
+    condition = torch.randn(1, 2, 8)
+    module.told[:] = module.shape_mean(condition, basis)
+    module.paints[:] = torch.tensor([[1.0, 0, 0, 2], [1, 0, 3, 0]])
+    asked = torch.randn(1, 8), torch.full((1,), 80.0), condition, basis
+
+    for parts, example in (([_NOTHING, _THIRD], 0), ([_SECOND, _NOTHING], 1)):
+        _says(module, _SECOND, parts)
+        found = module.denoise(*asked).clean[0, :5]
+        torch.testing.assert_close(found, module.examples[example], rtol=0, atol=0.05)
+    # Where none has all that is asked for, or nothing is asked for, they count alike.
+    for parts in ([_SECOND, _SECOND], [_NOTHING, _NOTHING]):
+        _says(module, _SECOND, parts)
+        found = module.denoise(*asked).clean[0, :5]
+        torch.testing.assert_close(found, module.examples.mean(0), rtol=0, atol=0.1)
+
+
+def test_an_open_main_color_is_that_of_likely_examples() -> None:
     module, basis = _exemplary(2), tiny_basis()
     module.spreads[:, 5:] = 0.01
     module.factors[:, 5:] = 0
     condition = torch.randn(1, 2, 8)
-    said = module.paint(condition)
     module.told[:] = module.shape_mean(condition, basis)
-    module.paints.normal_(std=30)
-    module.sayings[:] = said + 3
-    if says_the_same:
-        module.sayings[1, 0] = said
-    module.paint_reach.fill_(0.05)
-    sigma = torch.full((1,), 80.0)
+    module.paints[:] = torch.tensor([[1.0, 0, 0, 0], [3, 0, 0, 0]])
+    # 0.44, 0.44 and 0.12: the second example's color is less than a third as likely.
+    _says(module, [-9.0, 1.3, 1.3, 0.0], [_NOTHING, _NOTHING])
 
-    found = module.denoise(torch.randn(1, 8), sigma, condition, basis).clean
+    found = module.denoise(torch.randn(1, 8), torch.full((1,), 80.0), condition, basis).clean
 
-    paint = module.paints[1][None] if says_the_same else said
-    expected = module.painted(condition, paint[:, None], basis)[:, 0]
-    torch.testing.assert_close(found[:, 5:], expected, rtol=0, atol=0.02)
-    other = module.painted(condition, module.paints[:1][None], basis)[:, 0]
-    assert float((other - expected).abs().max()) > 0.1
+    one, other = (_colors(module, found[:, :5], [main, 0, 0, 0]) for main in (1.0, 3.0))
+    likely = torch.tensor([1.3, 0.0]).softmax(0)
+    torch.testing.assert_close(found[:, 5:], likely[0] * one + likely[1] * other, rtol=0, atol=0.02)
 
 
 def test_where_no_example_is_near_the_group_is_drawn_from() -> None:

@@ -13,7 +13,7 @@ import torch
 from maquette.core.decoder.implicit_mlp import ImplicitMLP, SplitMLP
 from maquette.core.decoder.stf import Decoder
 from maquette.core.prior.gaussian import ConditionalGaussian
-from maquette.core.specs import DECODERS, PRIORS, DecoderSpec, GaussianSpec
+from maquette.core.specs import DECODERS, PRIORS, DecoderSpec, GaussianSpec, PaintSpec
 from maquette.tests.unit.tiny_prior import tiny_basis
 from maquette.training.config import TrainingConfig
 from maquette.training.initialise import initialise_decoder
@@ -107,17 +107,22 @@ def test_the_last_latents_are_of_color_alone() -> None:
     assert float((one.color(points) - other.color(points)).abs().max()) > 1e-3
 
 
-def test_paint_moves_the_mean_of_colors_alone() -> None:
+def test_paint_moves_colors_alone() -> None:
     torch.manual_seed(1)
-    sizes = GaussianSpec(width=16, shape_tokens=(0,), num_paints=3, num_groups=4, rank=2)
+    paint = PaintSpec(num_parts=2, num_colors=3, num_values=3, main_token=1, part_tokens=(1,))
+    sizes = GaussianSpec(width=16, shape_tokens=(0,), paint=paint, num_groups=4, rank=2)
     module, basis = ConditionalGaussian(sizes, 2, 8, 8, num_shape=5), tiny_basis()
+    with torch.no_grad():
+        module.reader.main.weight.mul_(20)
     condition = torch.randn(6, 2, 8)
     repainted = condition.clone()
-    repainted[:, 1] = torch.randn(6, 8)
+    repainted[:, 1] *= -1
+    noisy, sigma = torch.randn(6, 8), torch.full((6,), 3.0)
 
-    assert torch.equal(module.shape_mean(repainted, basis), module.shape_mean(condition, basis))
-    one, other = (module.color_mean(each, basis) for each in (condition, repainted))
-    assert float((one - other).abs().min()) > 0
+    one, other = (module.denoise(noisy, sigma, each, basis) for each in (condition, repainted))
+
+    assert torch.equal(one.clean[:, :5], other.clean[:, :5])
+    assert float((one.clean[:, 5:] - other.clean[:, 5:]).abs().amax(1).min()) > 0
 
 
 def test_a_basis_keeps_shape_and_paint_apart(monkeypatch: pytest.MonkeyPatch) -> None:

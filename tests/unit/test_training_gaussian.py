@@ -12,11 +12,13 @@ import pytest
 import torch
 from maquette.core.prior.basis import LatentBasis
 from maquette.core.prior.gaussian import ConditionalGaussian
+from maquette.core.prior.paint import in_colors
 from maquette.core.prior.transformer import LatentPrior
-from maquette.core.specs import PRIORS, GaussianSpec
+from maquette.core.specs import PRIORS, GaussianSpec, PaintSpec
+from maquette.training.clip_answers import truths_of
 from maquette.training.conditions import CachedConditions
 from maquette.training.config import StageConfig, load_config
-from maquette.training.examples import Known, keep_examples, told_means
+from maquette.training.examples import Known, keep_examples, told_shapes
 from maquette.training.gaussian import (
     covariance,
     fit_groups,
@@ -26,13 +28,16 @@ from maquette.training.gaussian import (
 )
 from maquette.training.loop import Run
 from maquette.training.memory import estimate
+from maquette.training.paint_tables import PaintTables, paint_tables
 from maquette.training.saving import averaged_state
+from maquette.training.shapes.labels import COLOR_NAMES, PART_NAMES, ObjectLabels, SceneLabels
 from maquette.training.stages import STAGES
 from maquette.training.values import ConfigError
 from maquette.training.warm_start import WarmStart
 from torch import Tensor
 
-SIZES = GaussianSpec(width=32, shape_tokens=(0,), num_paints=2, num_groups=2, rank=1)
+PAINT = PaintSpec(num_parts=1, num_colors=2, num_values=3, main_token=1, part_tokens=(0, 1))
+SIZES = GaussianSpec(width=32, shape_tokens=(0,), paint=PAINT, num_groups=2, rank=1)
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 
 
@@ -98,7 +103,15 @@ def _known() -> tuple[Known, Tensor]:
     basis = LatentBasis(3, 1, 3)
     basis.rows.copy_(torch.eye(3))
     basis.spread.copy_(drawn.std(0))
-    return Known(drawn, CachedConditions(tokens), basis, count - 100), kind
+    paints = _tables(1 + paint, num_parts=1)
+    return Known(drawn, CachedConditions(tokens), basis, count - 100, paints), kind
+
+
+def _tables(main: Tensor, num_parts: int) -> PaintTables:
+    """Return tables of things of one color each, which their only caption says."""
+    built = torch.zeros(len(main), 2 + num_parts, dtype=torch.uint8)
+    built[:, 0] = main
+    return PaintTables(built, built[:, None])
 
 
 _MEANS = torch.tensor([[4.0, 0.0], [-4.0, 2.0]])
@@ -146,8 +159,12 @@ def test_what_is_known_beats_what_each_coefficient_tells_of_itself(tmp_path: Pat
     plain = known.basis.denoise(noisy, torch.ones(100)).clean
     off, plainly = ((each - actual).square().mean(0) for each in (found, plain))
     assert float(off[:2].sum()) < 0.7 * float(plainly[:2].sum())
-    left = (module.color_mean(asked, known.basis)[:, 0] - actual[:, 2]).square().mean()
-    assert float(left) < 0.05 * float(actual[:, 2].var())
+    read = module.reader(asked)
+    assert torch.equal(read[:, 0].argmax(1), known.paints.built[held, 0].long())
+    assert not read[:, 1:].argmax(2).any()
+    paints = in_colors(known.paints.built[held, None].float(), 2)
+    color = module.painted(actual[:, :2], paints, known.basis)[:, 0, 0]
+    assert float((color - actual[:, 2]).square().mean()) < 0.05 * float(actual[:, 2].var())
 
 
 def test_rare_words_have_more_than_their_share_of_examples() -> None:
@@ -159,7 +176,9 @@ def test_rare_words_have_more_than_their_share_of_examples() -> None:
     told = told + 0.5 * torch.randn(len(told), 2, generator=generator)
     shapes = torch.randn(len(told), 3, generator=generator)
     basis = LatentBasis(3, 1, 3)
-    known = Known(shapes, CachedConditions(torch.zeros(len(told), 1, 2, 4)), basis, len(told))
+    conditions = CachedConditions(torch.zeros(len(told), 1, 2, 4))
+    paints = _tables(1 + torch.randint(2, (len(told),), generator=generator), num_parts=1)
+    known = Known(shapes, conditions, basis, len(told), paints)
     sizes = replace(SIZES, num_examples=60)
     module = ConditionalGaussian(sizes, 2, 4, 3, num_shape=2)
 
@@ -169,6 +188,7 @@ def test_rare_words_have_more_than_their_share_of_examples() -> None:
     assert bool(is_it.any(1).all())
     chosen = is_it.int().argmax(1)
     assert torch.equal(module.examples, shapes[chosen, :2])
+    assert torch.equal(module.paints, paints.built[chosen].float())
     assert len(chosen.unique()) == 60
     kept = saying[chosen].bincount(minlength=33)
     assert not kept[3:].any()
@@ -176,7 +196,19 @@ def test_rare_words_have_more_than_their_share_of_examples() -> None:
     for found, share in zip(kept[:3].tolist(), (1 / 7, 2 / 7, 4 / 7), strict=True):
         assert abs(found / 60 - share) < 0.15
     assert 0.01 < float(module.reach) < 2
-    assert 0 < float(module.paint_reach) < 1
+
+
+def test_of_shapes_in_several_paints_one_is_kept() -> None:
+    told = torch.zeros(90, 2)
+    shapes = torch.arange(90.0)[:, None].expand(-1, 3).contiguous()
+    paints = _tables(torch.ones(90), num_parts=1)
+    conditions = CachedConditions(torch.zeros(90, 1, 2, 4))
+    known = Known(shapes, conditions, LatentBasis(3, 1, 3), 90, paints, num_paints=3)
+    module = ConditionalGaussian(replace(SIZES, num_examples=30), 2, 4, 3, num_shape=2)
+
+    keep_examples(module, known, told, seed=0)
+
+    assert module.examples[:, 0].sort().values.tolist() == [3.0 * i for i in range(30)]
 
 
 def test_a_kind_takes_a_paint_it_was_never_seen_in(tmp_path: Path) -> None:
@@ -200,8 +232,12 @@ def test_a_kind_takes_a_paint_it_was_never_seen_in(tmp_path: Path) -> None:
     basis.rows.copy_(torch.eye(size + 2))
     basis.spread.copy_(shapes.std(0))
     num_training = int((~is_kept_out).sum())
-    known = Known(shapes[order], CachedConditions(tokens[order]), basis, num_training)
-    sizes = GaussianSpec(width=64, shape_tokens=(0,), num_paints=3, num_groups=2, rank=1)
+    tables = _tables(1 + paints[order], num_parts=1)
+    known = Known(shapes[order], CachedConditions(tokens[order]), basis, num_training, tables)
+    paint = PaintSpec(
+        num_parts=1, num_colors=num_paints, num_values=3, main_token=1, part_tokens=(1,)
+    )
+    sizes = GaussianSpec(width=64, shape_tokens=(0,), paint=paint, num_groups=2, rank=1)
     torch.manual_seed(0)
     module = ConditionalGaussian(sizes, 2, num_paints, size + 2, num_shape=2)
     stage = StageConfig(num_steps=700, batch_size=64, learning_rate=5e-3, precision="fp32")
@@ -209,9 +245,13 @@ def test_a_kind_takes_a_paint_it_was_never_seen_in(tmp_path: Path) -> None:
     fit_mean(module, known, stage, tmp_path, seed=0)
 
     held = torch.arange(num_training, count)
-    asked, actual = known.conditions.first(held), known.coefficients[held, 2:]
-    found = module.color_mean(asked, basis)
-    off = (found - actual).square().sum()
+    asked, actual = known.conditions.first(held), known.coefficients[held]
+    assert torch.equal(module.reader(asked)[:, 0].argmax(1), tables.built[held, 0].long())
+    actual = actual[:, 2:]
+    found = module.painted(
+        outlines[kinds[order[held]]], in_colors(tables.built[held, None], 8), basis
+    )
+    off = (found[:, 0] - actual).square().sum()
     unpainted = (plain[kinds[order[held]]] - actual).square().sum()
     assert float(off) < 0.1 * float(unpainted)
 
@@ -223,16 +263,34 @@ def test_groups_go_by_the_caption_that_tells_most() -> None:
     torch.manual_seed(0)
     module = ConditionalGaussian(SIZES, 2, 4, 3, num_shape=2)
 
-    told = told_means(module, replace(known, conditions=both), 100)
+    told = told_shapes(module, replace(known, conditions=both), 100)
 
-    actual = known.coefficients[:100]
-    off = []
-    for each in range(2):
-        asked = both.captions[:100, each].float()
-        mean = [module.shape_mean(asked, known.basis), module.color_mean(asked, known.basis)]
-        off.append((torch.cat(mean, dim=1) - actual).norm(dim=1))
+    actual = known.coefficients[:100, :2]
+    off = torch.stack(
+        [
+            (module.shape_mean(both.captions[:100, each].float(), known.basis) - actual).norm(dim=1)
+            for each in range(2)
+        ]
+    )
     assert 0 < int((off[0] < off[1]).sum()) < 100
-    torch.testing.assert_close((told - actual).norm(dim=1), torch.stack(off).amin(0))
+    torch.testing.assert_close((told - actual).norm(dim=1), off.amin(0))
+
+
+def test_tables_of_paint_tell_what_labels_do() -> None:
+    plain = ObjectLabels(kind="mug", color="red", parts=(("handle", "white"),))
+    tinted = ObjectLabels(kind="chair", color="blue", material="wooden")
+    natural = ObjectLabels(kind="chair", color="wooden", material="wooden")
+    scenes = [SceneLabels(objects=(each,)) for each in (plain, tinted, natural)]
+
+    tables = paint_tables(truths_of(scenes)).tolist()
+
+    red, white, blue, wooden = (
+        1 + COLOR_NAMES.index(name) for name in ("red", "white", "blue", "wooden")
+    )
+    handle = 2 + PART_NAMES.index("handle")
+    assert [row[:2] for row in tables] == [[red, 0], [blue, wooden], [wooden, 0]]
+    assert [sum(row[2:]) for row in tables] == [white, 0, 0]
+    assert tables[0][handle] == white
 
 
 def test_a_prior_without_one_is_told_so(tmp_path: Path) -> None:
@@ -253,7 +311,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> argparse.Namespace:
     saved = {"basis": basis.state_dict(), "coefficients": torch.randn(50, spec.basis_size)}
     torch.save(saved, tmp_path / "latents.pt")
     tokens = torch.randn(50, 2, spec.num_pooled, spec.condition_width)
-    torch.save({"conditions": tokens, "pictures": tokens}, tmp_path / "conditions.pt")
+    built = torch.randint(3, (50, 3), dtype=torch.uint8)
+    paints = {"built": built, "said": built[:, None].expand(-1, 2, -1).contiguous()}
+    torch.save({"conditions": tokens, "pictures": tokens} | paints, tmp_path / "conditions.pt")
     return argparse.Namespace(run=tmp_path, device="cpu", warm_start=None)
 
 

@@ -13,7 +13,7 @@ from maquette.core.conditioning.word_tokens import WordTable
 from maquette.core.decoder.stf import Decoder
 from maquette.core.pack import PackManifest
 from maquette.core.prior.transformer import LatentPrior
-from maquette.core.specs import GaussianSpec, SmallClipSpec
+from maquette.core.specs import GaussianSpec, PaintSpec, SmallClipSpec
 from maquette.tests.unit.tiny_native_pack import WORDS, write_tiny_pack
 from maquette.training.export import export_pack
 from maquette.training.initialise import initialise_decoder, initialise_prior
@@ -47,7 +47,8 @@ def write_tiny_clip_pack(folder: Path, more_words: Mapping[str, str] | None = No
         num_tokens=4,
         token_width=8,
     )
-    gaussian = GaussianSpec(width=16, shape_tokens=(0,), num_paints=3, num_groups=3, rank=2)
+    paint = PaintSpec(num_parts=2, num_colors=3, num_values=3, main_token=1, part_tokens=(2, 3))
+    gaussian = GaussianSpec(width=16, shape_tokens=(0,), paint=paint, num_groups=3, rank=2)
     known = replace(manifest.prior, gaussian=gaussian, num_shape=5)
     manifest = replace(manifest, prior=known, word_encoder=None, clip=spec)
     prior, decoder = LatentPrior(manifest.prior), Decoder(manifest.decoder)
