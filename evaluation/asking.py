@@ -28,7 +28,8 @@ from .scene_judge import SceneVerdict
 Failure = Literal["empty", "refused"]
 """Why there is no mesh: the field had no surface, or the pack did not take the question."""
 
-RESOLUTION = 64
+RESOLUTION, SCENE_RESOLUTION = 64, 128
+"""Samples per axis of one object, and of two, which have about half of them each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,12 @@ class Asker:
             raise CancelledError
 
     def make(
-        self, *, prompt: str = "", image: ReferenceImage | None = None, seed: int
+        self,
+        *,
+        prompt: str = "",
+        image: ReferenceImage | None = None,
+        seed: int,
+        resolution: int = RESOLUTION,
     ) -> GenerationResult | Failure:
         """Return what the pack makes of a prompt or a picture, or why it makes nothing."""
         request = GenerationRequest(
@@ -96,7 +102,7 @@ class Asker:
             image=image,
             pack=self.pack_dir.name,
             seed=seed,
-            resolution=RESOLUTION,
+            resolution=resolution,
             texture_size=0,
         )
         try:
@@ -116,9 +122,10 @@ class Asker:
         prompt: str = "",
         image: ReferenceImage | None = None,
         seed: int,
+        resolution: int = RESOLUTION,
     ) -> Answer:
         """Return what became of a question; `judged` sees the mesh if there is one."""
-        made = self.make(prompt=prompt, image=image, seed=seed)
+        made = self.make(prompt=prompt, image=image, seed=seed, resolution=resolution)
         if not isinstance(made, GenerationResult):
             return Answer(failure=made)
         seen = judged(made)

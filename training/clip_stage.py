@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..core.conditioning.small_clip import ClipReader, SmallClip
+from ..core.conditioning.spelling import forms_of
 from ..core.conditioning.word_tokens import WordTable
 from ..core.specs import PRIORS, SmallClipSpec
 from .clip import encode_scenes, log_measures, train_clip
@@ -29,6 +30,7 @@ from .words import Words, load_words, write_words
 
 _CAPTIONS_PER_SCENE = 6
 _CONDITIONS = "conditions.pt"
+_MEANS_NOTHING = "a"
 
 
 def words(config: TrainingConfig, arguments: argparse.Namespace) -> None:
@@ -75,8 +77,32 @@ def run_clip(
     reading = train_clip(spec, data, stage, folder, seed=config.seed, device=device, start=start)
     log_measures(reading, data, folder)
     if rank() == 0:
+        settle_words(reading.clip, captions.tokens, vocabulary)
         encoded = encode_scenes(reading.clip, data) | _paints(data)
         save_clip(reading.clip, vocabulary, encoded, folder)
+
+
+@torch.no_grad()
+def settle_words(clip: SmallClip, said: Tensor, vocabulary: Words) -> None:
+    """Let words that no caption says mean what another one does.
+
+    A plural or another form means what it is of; all else, such as relations where there are single
+    objects alone, as little as an article.
+
+    Args:
+        clip: whose words are trained.
+        said: tokens of all captions.
+        vocabulary: every word that has a token.
+    """
+    table, meanings = vocabulary.table(), clip.text.token_embedding.weight
+    trained = set(said.unique().tolist())
+    for word in vocabulary.roles:
+        token = table.read(word).tokens[0]
+        if token in trained:
+            continue
+        forms = [table.read(form).tokens[0] for form in forms_of(word) if form in vocabulary.roles]
+        of = next((form for form in forms if form in trained), table.read(_MEANS_NOTHING).tokens[0])
+        meanings[token] = meanings[of]
 
 
 def _paints(data: ClipData) -> dict[str, Tensor]:

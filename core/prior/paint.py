@@ -84,9 +84,10 @@ class Painter(nn.Module):
         dtype = self.shape_in.weight.dtype
         h = F.silu(self.shape_in(shape.to(dtype)))
         h = F.silu(self.shape_hidden(h))
-        # What is painted in each color, then what each color does: [B, M, C, W].
-        where = paints.to(dtype).transpose(2, 3) @ self.roles
-        painted = self.painted_in(h)[:, None] * (where * self.color_in(self.colors)).sum(2)
+        # How much of each value there is where, [B, M, V, W], and what each of them does.
+        values = paints.to(dtype) @ self.colors
+        where = values.transpose(2, 3) @ self.roles
+        painted = self.painted_in(h)[:, None] * (where * self.color_in.weight.T).sum(2)
         h = h[:, None].expand(-1, paints.shape[1], -1)
         color: Tensor = self.color_out(torch.cat([h, painted], dim=2))
         return color.float()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from maquette.core.conditioning.small_clip import normalize_pictures
+from maquette.core.conditioning.small_clip import ClipReader, SmallClip, normalize_pictures
 from maquette.core.native_condition import load_clip
 from maquette.core.specs import SmallClipSpec
 from maquette.training.clip import ClipReading, contrast, encode_scenes, train_clip
@@ -16,7 +16,7 @@ from maquette.training.clip_answers import answer_losses, truths_of
 from maquette.training.clip_data import ClipData, as_floats, caption_table
 from maquette.training.clip_export import write_clip
 from maquette.training.clip_pictures import prepared
-from maquette.training.clip_stage import load_clip_of, save_clip
+from maquette.training.clip_stage import load_clip_of, save_clip, settle_words
 from maquette.training.config import StageConfig
 from maquette.training.loop import LossFunction, Run
 from maquette.training.shapes.labels import ObjectLabels, SceneLabels
@@ -166,6 +166,22 @@ def test_conditions_without_a_clip_are_told_apart(tmp_path: Path) -> None:
     torch.save({"conditions": torch.zeros(1)}, tmp_path / "conditions.pt")
 
     assert load_clip_of(tmp_path) is None
+
+
+def test_words_that_no_caption_says_mean_what_others_do(data: ClipData) -> None:
+    torch.manual_seed(2)
+    clip = SmallClip(SPEC).eval()
+    before = clip.text.token_embedding.weight.clone()
+
+    settle_words(clip, data.captions.tokens, WORDS)
+
+    reads = ClipReader(clip, TABLE)
+    for other, word in (("red mugs", "red mug"), ("a mug beneath a chair", "a mug a a chair")):
+        one, another = reads.condition_text(other), reads.condition_text(word)
+        torch.testing.assert_close(one, another)
+    said = data.captions.tokens.unique().long()
+    assert torch.equal(clip.text.token_embedding.weight[said], before[said])
+    assert not torch.equal(reads.condition_text("red mug"), reads.condition_text("blue mug"))
 
 
 def test_contrast_is_that_of_a_right_and_of_a_random_pairing() -> None:
