@@ -19,7 +19,7 @@ class PaintSpec:
     num_colors: int
     """C."""
     num_values: int
-    """Numbers that a color comes down to; red, green and blue would be three."""
+    """Numbers that a color is, to a shape; red, green and blue would be three."""
     main_token: int
     """Condition token that tells the main color."""
     part_tokens: tuple[int, ...]
@@ -371,12 +371,13 @@ PRIORS["starter-scenes"] = replace(
         width=768,
         shape_tokens=(0, 4, 7),
         paint=PaintSpec(
-            num_parts=85, num_colors=16, num_values=5, main_token=1, part_tokens=(2, 3)
+            num_parts=85, num_colors=16, num_values=16, main_token=1, part_tokens=(2, 3)
         ),
         num_groups=128,
         rank=24,
         num_examples=3000,
         example_width=0.8,
+        doubt=40.0,
         temperature=0.2,
     ),
 )

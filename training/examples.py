@@ -23,7 +23,7 @@ _FEW_ALIKE = 12
 """Shapes that so few captions resemble are no examples: pairs of objects that are hardly seen."""
 _RARITY = 0.5
 """A shape is kept by its captions' rarity to this power, so that "tall" ones are among them."""
-_SAME_SHAPE = 0.5
+_SAME_SHAPE = 1.0
 """How far what is called for may be apart, in what the tenth most alike usually are: so other kinds
 are out of the question."""
 _NOWHERE = 1e3
@@ -42,6 +42,17 @@ class Known:
     paints: PaintTables
     num_paints: int = 1
     """Rows that share a shape."""
+
+    def alike(self, indices: Tensor, further: Tensor | int) -> Tensor:
+        """Return rows that have the shapes of some in other paints, where there are others.
+
+        Args:
+            indices: rows, [B].
+            further: how many of the rows that share a shape later, in turn, [B].
+        """
+        place = indices % self.num_paints
+        rows = indices - place + (place + further) % self.num_paints
+        return rows.clamp(max=len(self.coefficients) - 1)
 
 
 def keep_examples(module: ConditionalGaussian, known: Known, told: Tensor, seed: int) -> None:
@@ -62,7 +73,10 @@ def keep_examples(module: ConditionalGaussian, known: Known, told: Tensor, seed:
     score = torch.where(is_first & (alike > _FEW_ALIKE), wait * alike**_RARITY, torch.inf)
     count = min(module.spec.num_examples, int(score.isfinite().sum()))
     chosen = score.argsort()[:count]
-    module.examples[:count] = known.coefficients[chosen, : module.num_shape].float()
+    # Encoded in all their paints, lest a shape give away the color of one.
+    shapes = [known.alike(chosen, further) for further in range(known.num_paints)]
+    mean = known.coefficients[torch.stack(shapes), : module.num_shape].float().mean(0)
+    module.examples[:count] = mean
     module.paints[:count] = known.paints.built[chosen].float()
     module.told.fill_(_NOWHERE)
     module.told[:count] = told[chosen]
@@ -92,11 +106,13 @@ def told_shapes(module: ConditionalGaussian, known: Known, count: int) -> Tensor
 
 
 def painted_shapes(module: ConditionalGaussian, known: Known, count: int) -> Tensor:
-    """Return the color that each of the first shapes has in its paint, [count, K - S]."""
+    """Return the color that each of the first shapes has in its paint, [count, K - S].
+
+    Shapes are as they were encoded in the next paint, which tells nothing of this one.
+    """
     found = []
-    for start in range(0, count, _AT_A_TIME):
-        shapes = slice(start, min(start + _AT_A_TIME, count))
-        actual = known.coefficients[shapes, : module.num_shape].float()
-        paints = in_colors(known.paints.built[shapes, None].float(), module.spec.paint.num_colors)
-        found.append(module.painted(actual, paints, known.basis)[:, 0])
+    for rows in torch.arange(count).split(_AT_A_TIME):
+        shapes = known.coefficients[known.alike(rows, 1), : module.num_shape].float()
+        paints = in_colors(known.paints.built[rows, None].float(), module.spec.paint.num_colors)
+        found.append(module.painted(shapes, paints, known.basis)[:, 0])
     return torch.cat(found)

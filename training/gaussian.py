@@ -5,7 +5,8 @@ Its means are regressed, its covariances are those of groups: shapes are put tog
 captions call for (k-means), and of each group the directions that vary most are kept. Where many
 shapes have captions that call for nearly the same, some of them are kept as examples. What paint
 does to a shape is learnt from shapes whose every color is known, so that nothing is left to guess
-by the shape; what a caption or a picture says of paint, by itself.
+by the shape, and shapes as they were encoded in other paints, because their numbers give away in
+which; what a caption or a picture says of paint is learnt by itself.
 """
 
 from __future__ import annotations
@@ -113,9 +114,12 @@ def _mean_loss(
     basis = known.basis.to(run.device)
     target = known.coefficients[indices].float().to(run.device)
     cut = module.num_shape
+    # The same shape as it was encoded in another paint: what it gives away of colors is wrong.
+    further = torch.randint(max(1, known.num_paints - 1), (batch_size,), generator=generator)
+    shown = known.coefficients[known.alike(indices, 1 + further), :cut].float().to(run.device)
     level = _SHAKEN * torch.rand(batch_size, 1, generator=generator)
     noise = level * torch.randn(batch_size, cut, generator=generator)
-    shaken = target[:, :cut] + noise.to(target) * basis.spread[:cut]
+    shaken = shown + noise.to(shown) * basis.spread[:cut]
     paints = in_colors(built[:, None].to(run.device), module.spec.paint.num_colors)
     with run.autocast():
         shape = module.shape_mean(condition, basis)
@@ -135,10 +139,9 @@ def _mean_loss(
 
 
 def _reading_loss(logits: Tensor, said: Tensor) -> Tensor:
-    """Return the loss of colors read [B, R, 1 + C]: what is there counts as much as the rest."""
-    loss = F.cross_entropy(logits.flatten(0, 1), said.flatten(), reduction="none").view(said.shape)
-    is_there = said > 0
-    return loss[is_there].mean() + loss[~is_there].mean()
+    """Return the loss of colors read [B, R, 1 + C], summed over roles."""
+    loss = F.cross_entropy(logits.flatten(0, 1), said.flatten(), reduction="none")
+    return loss.view(said.shape).sum(1).mean()
 
 
 @torch.no_grad()

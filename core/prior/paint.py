@@ -3,9 +3,7 @@
 
 Paint is a table: which color each role has. The first role is the main part, the second a tint of
 it, the others are parts by name. Color 0 is none, so a part that an object lacks has no color.
-A shape answers to such a table linearly, and a color is a few numbers. So a kind takes colors that
-it was never seen with, where a network that was told of colors by the condition alone learnt by
-heart which shape has which.
+A shape answers to such a table linearly, so a kind takes colors that it was never seen with.
 """
 
 from __future__ import annotations

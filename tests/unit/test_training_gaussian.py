@@ -201,14 +201,46 @@ def test_rare_words_have_more_than_their_share_of_examples() -> None:
 def test_of_shapes_in_several_paints_one_is_kept() -> None:
     told = torch.zeros(90, 2)
     shapes = torch.arange(90.0)[:, None].expand(-1, 3).contiguous()
-    paints = _tables(torch.ones(90), num_parts=1)
+    paints = _tables(1 + torch.arange(90) % 2, num_parts=1)
     conditions = CachedConditions(torch.zeros(90, 1, 2, 4))
     known = Known(shapes, conditions, LatentBasis(3, 1, 3), 90, paints, num_paints=3)
     module = ConditionalGaussian(replace(SIZES, num_examples=30), 2, 4, 3, num_shape=2)
 
     keep_examples(module, known, told, seed=0)
 
-    assert module.examples[:, 0].sort().values.tolist() == [3.0 * i for i in range(30)]
+    # As the mean of all three, and in the paint of the first.
+    order = module.examples[:, 0].argsort()
+    assert module.examples[order, 0].tolist() == [3.0 * i + 1 for i in range(30)]
+    assert torch.equal(module.paints[order], paints.built[::3].float())
+
+
+def test_a_shape_that_gives_its_color_away_is_painted_as_it_is_told(tmp_path: Path) -> None:
+    """Shapes hold a trace of the paint that they were encoded in; each comes in three."""
+    generator = torch.Generator().manual_seed(9)
+    count, num_colors = 3000, 6
+    outline = 3 * torch.randn(count // 3, 2, generator=generator).repeat_interleave(3, 0)
+    main = torch.stack([torch.randperm(num_colors, generator=generator)[:3] for _ in outline[::3]])
+    colors = torch.randn(num_colors, 3, generator=generator)
+    painted = colors[main.flatten()]
+    traced = torch.cat([outline[:, :1], outline[:, 1:] + 0.3 * painted[:, :1], painted], dim=1)
+    basis = LatentBasis(5, 1, 5)
+    basis.rows.copy_(torch.eye(5))
+    basis.spread.copy_(traced.std(0))
+    paints = _tables(1 + main.flatten(), num_parts=1)
+    conditions = CachedConditions(torch.zeros(count, 1, 2, 4))
+    known = Known(traced, conditions, basis, count, paints, num_paints=3)
+    paint = PaintSpec(num_parts=1, num_colors=6, num_values=6, main_token=1, part_tokens=(1,))
+    sizes = GaussianSpec(width=64, shape_tokens=(0,), paint=paint, num_groups=2, rank=1)
+    torch.manual_seed(0)
+    module = ConditionalGaussian(sizes, 2, 4, 5, num_shape=2)
+    stage = StageConfig(num_steps=300, batch_size=64, learning_rate=5e-3, precision="fp32")
+
+    fit_mean(module, known, stage, tmp_path, seed=0)
+
+    told = torch.randint(num_colors, (count,), generator=generator)
+    tables = in_colors(_tables(1 + told, num_parts=1).built[:, None], num_colors)
+    found = module.painted(traced[:, :2], tables, basis)[:, 0]
+    assert float((found - colors[told]).square().mean()) < 0.02 * float(colors.var())
 
 
 def test_a_kind_takes_a_paint_it_was_never_seen_in(tmp_path: Path) -> None:
