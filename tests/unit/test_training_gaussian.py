@@ -218,13 +218,13 @@ def test_a_shape_that_gives_its_color_away_is_painted_as_it_is_told(tmp_path: Pa
     """Shapes hold a trace of the paint that they were encoded in; each comes in three."""
     generator = torch.Generator().manual_seed(9)
     count, num_colors = 3000, 6
-    outline = 3 * torch.randn(count // 3, 2, generator=generator).repeat_interleave(3, 0)
+    outline = torch.randn(count // 3, 1, generator=generator).repeat_interleave(3, 0)
     main = torch.stack([torch.randperm(num_colors, generator=generator)[:3] for _ in outline[::3]])
     colors = torch.randn(num_colors, 3, generator=generator)
     painted = colors[main.flatten()]
-    traced = torch.cat([outline[:, :1], outline[:, 1:] + 0.3 * painted[:, :1], painted], dim=1)
-    basis = LatentBasis(5, 1, 5)
-    basis.rows.copy_(torch.eye(5))
+    traced = torch.cat([outline, painted, painted], dim=1)
+    basis = LatentBasis(7, 1, 7)
+    basis.rows.copy_(torch.eye(7))
     basis.spread.copy_(traced.std(0))
     paints = _tables(1 + main.flatten(), num_parts=1)
     conditions = CachedConditions(torch.zeros(count, 1, 2, 4))
@@ -232,14 +232,14 @@ def test_a_shape_that_gives_its_color_away_is_painted_as_it_is_told(tmp_path: Pa
     paint = PaintSpec(num_parts=1, num_colors=6, num_values=6, main_token=1, part_tokens=(1,))
     sizes = GaussianSpec(width=64, shape_tokens=(0,), paint=paint, num_groups=2, rank=1)
     torch.manual_seed(0)
-    module = ConditionalGaussian(sizes, 2, 4, 5, num_shape=2)
+    module = ConditionalGaussian(sizes, 2, 4, 7, num_shape=4)
     stage = StageConfig(num_steps=300, batch_size=64, learning_rate=5e-3, precision="fp32")
 
     fit_mean(module, known, stage, tmp_path, seed=0)
 
     told = torch.randint(num_colors, (count,), generator=generator)
     tables = in_colors(_tables(1 + told, num_parts=1).built[:, None], num_colors)
-    found = module.painted(traced[:, :2], tables, basis)[:, 0]
+    found = module.painted(traced[:, :4], tables, basis)[:, 0]
     assert float((found - colors[told]).square().mean()) < 0.02 * float(colors.var())
 
 
