@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from ..core.config import (
     GenerationRequest,
@@ -18,8 +19,10 @@ from ..core.config import (
 )
 from ..core.images import read_reference_image
 from ..core.latent_file import LatentFile
+from ..core.pack import PACK_FILE
 from ..core.reference import prepare_reference_image
 from ..engine import memory
+from ..weights_fetch import PACKS
 from . import blend_export
 from .destination import Destination, find_destination, require_writable
 from .engine import Engine, open_engine
@@ -86,7 +89,10 @@ def _read_image(arguments: argparse.Namespace) -> tuple[ReferenceImage | None, t
             f"--image takes at most one prompt, as its name, got {len(arguments.prompts)}"
         )
     image, warnings = read_reference_image(arguments.image)
-    prepared, more = prepare_reference_image(image)
+    known = PACKS.get(arguments.pack)
+    is_own = (Path(arguments.pack) / PACK_FILE).is_file()
+    sees_grounds = known.is_native if known else is_own
+    prepared, more = prepare_reference_image(image, sees_grounds=sees_grounds)
     return prepared, warnings + more
 
 

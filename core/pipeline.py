@@ -48,6 +48,8 @@ class PackDescription:
     """Defaults for pictures, if the pack takes them."""
     known_kinds: tuple[str, ...]
     """Words for the objects that a closed vocabulary knows; empty for open vocabularies."""
+    sees_grounds: bool = False
+    """Whether its image model has learnt to look past floors; see `core.reference.prepare`."""
 
 
 def describe_pack(pack_dir: Path) -> PackDescription:
@@ -68,6 +70,7 @@ def describe_pack(pack_dir: Path) -> PackDescription:
             sampler=manifest.sampler,
             image_sampler=None if manifest.clip is None else manifest.sampler,
             known_kinds=kinds,
+            sees_grounds=manifest.clip is not None,
         )
     has_image = layout.image_prior is not None and layout.image_encoder is not None
     return PackDescription(

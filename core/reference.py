@@ -15,7 +15,7 @@ from . import busy_background
 from .config import ReferenceImage
 from .errors import ImageInputError
 from .pixels import shrink
-from .subject import Box, Fault, bounding_box, find_background, find_faults
+from .subject import Box, Fault, bounding_box, find_background, find_faults, is_plain
 
 WORK_SIDE = 384
 """Pixels in which an object is looked for; image models look at 224."""
@@ -23,6 +23,9 @@ MIN_SUBJECT_SIDE = 16
 """Pixels of the object itself."""
 MARGIN = 0.1
 """Empty share of the picture on each side of the object."""
+
+SMALL = 0.4
+"""Of the picture's longer side: smaller objects are cut out for every model."""
 
 _SURROUNDING = 0.05
 """Of an object's size, what is looked at around it."""
@@ -48,18 +51,26 @@ class PreparedImage:
     faults: tuple[Fault, ...]
 
 
-def prepare_reference_image(image: ReferenceImage) -> tuple[ReferenceImage, tuple[str, ...]]:
+def prepare_reference_image(
+    image: ReferenceImage, *, sees_grounds: bool = False
+) -> tuple[ReferenceImage, tuple[str, ...]]:
     """Do as `prepare` does, with the faults as sentences for the command line."""
-    prepared = prepare(image)
+    prepared = prepare(image, sees_grounds=sees_grounds)
     return prepared.image, tuple(_NOTES[fault].format(image.source) for fault in prepared.faults)
 
 
-def prepare(image: ReferenceImage) -> PreparedImage:
+def prepare(image: ReferenceImage, *, sees_grounds: bool = False) -> PreparedImage:
     """Cut out the object and put it in the middle of a square, on a transparent ground.
 
     The object is what is not transparent or, in an opaque picture, what is not a background of
     one colour, or what can be told from another one for sure. Else the picture is only made
     square.
+
+    Args:
+        image: as it was given.
+        sees_grounds: the model has learnt to look past floors and backgrounds. It then gets the
+            whole picture, but for small objects and for backgrounds that are plain beyond doubt:
+            of what a cut loses by mistake no model can know.
 
     Raises:
         ImageInputError: there is nothing to see in the picture.
@@ -70,9 +81,10 @@ def prepare(image: ReferenceImage) -> PreparedImage:
     is_busy = is_subject is None
     if is_subject is None:
         is_subject = busy_background.find_subject(pixels[:, :, :3])
+    if sees_grounds and not _is_cut(pixels, is_subject):
+        return PreparedImage(_whole(image, pixels), ())
     if is_subject is None:
-        whole = Box(0, pixels.shape[0], 0, pixels.shape[1])
-        return PreparedImage(_squared(image, pixels, whole, margin=0.0), ("busy background",))
+        return PreparedImage(_whole(image, pixels), ("busy background",))
     box = bounding_box(is_subject)
     if box is None or box.longest * scale < MIN_SUBJECT_SIDE:
         is_clear = bool((pixels[:, :, 3] < _VISIBLE).all())
@@ -88,6 +100,18 @@ def prepare(image: ReferenceImage) -> PreparedImage:
     cut = pixels.copy()
     cut[~is_subject, 3] = 0
     return PreparedImage(_squared(image, cut, box, margin=MARGIN), faults)
+
+
+def _is_cut(pixels: NDArray[np.uint8], is_subject: NDArray[np.bool_] | None) -> bool:
+    """Return whether an object is cut out for a model that sees grounds."""
+    if (pixels[:, :, 3] < _OPAQUE).any() or is_plain(pixels[:, :, :3]):
+        return True
+    box = None if is_subject is None else bounding_box(is_subject)
+    return box is not None and box.longest < SMALL * max(pixels.shape[:2])
+
+
+def _whole(image: ReferenceImage, pixels: NDArray[np.uint8]) -> ReferenceImage:
+    return _squared(image, pixels, Box(0, pixels.shape[0], 0, pixels.shape[1]), margin=0.0)
 
 
 def _scale_to_work(pixels: NDArray[np.uint8]) -> int:

@@ -19,6 +19,8 @@ MIN_UNIFORM_SHARE = 0.8
 COLOR_TOLERANCE = 20
 """Largest difference of a channel, of 255, that noise and compression may make."""
 
+PLAIN_BORDER_SHARE, PLAIN_TOLERANCE, PLAIN_SHARE = 0.03, 12, 0.98
+"""The same of a background that is of one colour beyond doubt: a floor of two shades is not."""
 MAX_FLOODS = 100
 """Bends that a background may have; the rest of a maze counts as the object."""
 
@@ -70,6 +72,20 @@ def find_background(rgb: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     if is_similar[is_border].mean() < MIN_UNIFORM_SHARE:
         return None
     return flood(is_similar, is_similar & is_border)
+
+
+def is_plain(rgb: NDArray[np.uint8]) -> bool:
+    """Return whether a background is beyond doubt of one colour, as far as the border tells.
+
+    Args:
+        rgb: sRGB, [H, W, 3].
+    """
+    ring = max(1, round(PLAIN_BORDER_SHARE * min(rgb.shape[:2])))
+    is_border = np.ones(rgb.shape[:2], dtype=np.bool_)
+    is_border[ring:-ring, ring:-ring] = False
+    border = rgb[is_border].astype(np.float32)
+    is_alike = np.abs(border - np.median(border, axis=0)).max(axis=1) <= PLAIN_TOLERANCE
+    return bool(is_alike.mean() >= PLAIN_SHARE)
 
 
 def bounding_box(is_subject: NDArray[np.bool_]) -> Box | None:

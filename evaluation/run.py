@@ -219,7 +219,13 @@ class _Evaluation:
             return Missing("it has no image model", is_about_pack=True)
         if why := missing_blender():
             return Missing(why)
-        return answer_pictures(course, self._asker, self._judge, self._prompts["images"])
+        return answer_pictures(
+            course,
+            self._asker,
+            self._judge,
+            self._prompts["images"],
+            sees_grounds=self._description.sees_grounds,
+        )
 
     def _diversity(self, course: Course) -> tuple[Variety, ...] | Missing:
         if missing := self._missing("diversity"):

@@ -126,7 +126,12 @@ def shows_background(index: int) -> bool:
 
 
 def answer_pictures(
-    course: Course, asker: Asker, judge: Judge, shown: Sequence[EvaluationPrompt]
+    course: Course,
+    asker: Asker,
+    judge: Judge,
+    shown: Sequence[EvaluationPrompt],
+    *,
+    sees_grounds: bool,
 ) -> ImageScores:
     """Render a shape for each prompt, and judge what the pack makes of the picture alone."""
     with Studio(course.cancel) as studio:
@@ -142,7 +147,8 @@ def answer_pictures(
 
             try:
                 # As the sidebar and the command line prepare what users give them.
-                image = prepare(ReferenceImage(pixels=pixels, source=f"render {index}")).image
+                given = ReferenceImage(pixels=pixels, source=f"render {index}")
+                image = prepare(given, sees_grounds=sees_grounds).image
             except ImageInputError:
                 answer = Answer(failure="refused")
             else:

@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 from mathutils import Color
 
+from .. import weights_fetch
 from ..core.config import ReferenceImage
 from ..core.errors import ImageInputError
 from ..core.pixels import from_floats
@@ -36,13 +37,14 @@ _CANNOT_BE_READ = {
 }
 
 
-def prepared(image: bpy.types.Image) -> PreparedImage:
-    """Return what an image model will get of an image, and why that may not work well.
+def prepared(image: bpy.types.Image, pack: str) -> PreparedImage:
+    """Return what the image model of a pack will get of an image, and why it may not work well.
 
     Raises:
         ImageInputError: the image has no pixels that can be read, or shows nothing.
     """
-    return prepare(read(image))
+    info = weights_fetch.PACKS.get(pack)
+    return prepare(read(image), sees_grounds=info is not None and info.is_native)
 
 
 def read(image: bpy.types.Image) -> ReferenceImage:

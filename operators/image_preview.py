@@ -66,7 +66,7 @@ def show(context, image: bpy.types.Image) -> MaquettePicture:
     picture = pictures.add()
     picture.name = key
     try:
-        prepared = image_pixels.prepared(image)
+        prepared = image_pixels.prepared(image, context.scene.maquette.pack)
     except ImageInputError as error:
         picture.error = messages.for_user(error)
         return picture

@@ -213,7 +213,7 @@ def request_of(
         machine["precision"] = fast_precision(machine["precision"], settings.pack)
     return config.GenerationRequest(
         prompt=prompt or (settings.prompt if settings.source == "TEXT" else ""),
-        image=image_pixels.prepared(image).image if image else None,
+        image=image_pixels.prepared(image, settings.pack).image if image else None,
         pack=settings.pack,
         sampler=sampling_settings.sampler_of(settings),
         seed=settings.seed,

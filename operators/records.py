@@ -76,7 +76,7 @@ def request_of(
     try:
         return config.GenerationRequest(
             prompt="" if picture else record["prompt"],
-            image=_image(picture) if picture else None,
+            image=_image(picture, _text(record["pack"])) if picture else None,
             pack=_text(record["pack"]),
             latent=latent,
             seed=record["seed"],
@@ -116,11 +116,11 @@ def _text(value: object) -> str:
     return value
 
 
-def _image(source: str) -> config.ReferenceImage:
+def _image(source: str, pack: str) -> config.ReferenceImage:
     image = properties.find_image(source)
     if image is None:
         raise errors.ImageInputError(source, n_("it is no longer there"))
-    return image_pixels.prepared(image).image
+    return image_pixels.prepared(image, pack).image
 
 
 def likeness_of(record: dict) -> config.Likeness | None:

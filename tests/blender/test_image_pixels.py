@@ -189,7 +189,7 @@ def test_a_huge_image_is_shrunk_before_it_is_read(tmp_path, monkeypatch, is_pain
 def test_reading_changes_nothing(tmp_path):
     image = load(write_png(tmp_path / "a.png", filled((*ORANGE, 128))))
 
-    image_pixels.prepared(load(write_png(tmp_path / "b.png", object_on_white())))
+    image_pixels.prepared(load(write_png(tmp_path / "b.png", object_on_white())), "shap-e")
     image_pixels.read(image)
 
     assert not image.is_dirty
@@ -208,7 +208,7 @@ def object_on_white(size: int = 300) -> np.ndarray:
 def test_the_object_is_cut_out(tmp_path):
     image = load(write_png(tmp_path / "a.png", object_on_white()))
 
-    prepared = image_pixels.prepared(image)
+    prepared = image_pixels.prepared(image, "shap-e")
 
     assert prepared.faults == ()
     assert prepared.image.pixels[0, 0, 3] == 0

@@ -129,6 +129,48 @@ def test_a_busy_background_is_kept_and_that_is_said():
     np.testing.assert_array_equal(prepared.image.pixels[20:80, :, :3], rgb)
 
 
+def floor(height: int, width: int) -> np.ndarray:
+    """Return a floor of two shades that differ by no more than a background of one colour may."""
+    rows, columns = np.mgrid[:height, :width]
+    is_dark = (rows // 20 + columns // 20) % 2 == 0
+    return np.where(is_dark[..., None], 180, 205).astype(np.uint8).repeat(3, axis=2)
+
+
+def test_a_model_that_sees_grounds_gets_the_whole_picture():
+    rgb = floor(300, 200)
+    rgb[disc(300, 200, (150, 100), 80)] = RED
+
+    whole = prepare(picture(rgb), sees_grounds=True)
+
+    assert whole.faults == ()
+    assert (whole.image.pixels[:, 50:250, :3] == rgb).all()
+    assert (whole.image.pixels[:, :50, 3] == 0).all()
+    # Any other is given the object alone, which is plain enough to be told.
+    alone = prepare(picture(rgb))
+    assert extent(alone.image.pixels)[1] - extent(alone.image.pixels)[0] < 170
+
+
+@pytest.mark.parametrize("background", [WHITE, BLUE, (128, 120, 110)])
+def test_even_such_a_model_gets_no_background_that_is_plain(background):
+    rgb = canvas(300, 200, background)
+    rgb[disc(300, 200, (150, 100), 80)] = RED
+
+    given, other = (prepare(picture(rgb), sees_grounds=sees) for sees in (True, False))
+
+    assert np.array_equal(given.image.pixels, other.image.pixels)
+    assert (given.image.pixels[0, :, 3] == 0).all()
+
+
+def test_a_small_object_is_cut_out_of_its_ground_for_every_model():
+    rgb = floor(300, 300)
+    rgb[disc(300, 300, (150, 150), 45)] = RED
+
+    given, other = (prepare(picture(rgb), sees_grounds=sees) for sees in (True, False))
+
+    assert np.array_equal(given.image.pixels, other.image.pixels)
+    assert len(given.image.pixels) < 150
+
+
 @pytest.mark.parametrize(
     ("pixels", "words"),
     [
