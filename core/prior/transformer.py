@@ -118,8 +118,12 @@ class LatentPrior(nn.Module):
             How far the linear estimate is off, in units of its scale, fp32, [B, K].
         """
         tokens = coefficients.view(-1, self.spec.num_tokens, self.spec.token_channels)
-        out = self._run(tokens, timestep, condition, self.spec.token_channels)
-        return out.float().flatten(1)
+        out = self._run(tokens, timestep, condition, self.spec.token_channels).float().flatten(1)
+        if self.gaussian is None:
+            return out
+        # Colors are as they were told: corrected, they fell back on those that kinds are seen in.
+        shape = self.spec.num_shape
+        return torch.cat([out[:, :shape], torch.zeros_like(out[:, shape:])], dim=1)
 
     def sigma(self, timestep: Tensor) -> Tensor:
         """Return the noise level of timesteps [B] under the exp schedule, [B]."""
