@@ -49,6 +49,12 @@ def _on_choice(settings, context):
     _on_change(settings, context)
 
 
+def _on_pack(settings, context):
+    _on_choice(settings, context)
+    # Packs see pictures in ways of their own.
+    image_preview.on_choice(settings, context)
+
+
 class MaquetteSettings(
     sampling_settings.SamplingSettings,
     mesh_settings.MeshSettings,
@@ -86,7 +92,7 @@ class MaquetteSettings(
         items=pack_choice.items,
         get=pack_choice.read,
         set=pack_choice.write,
-        update=_on_choice,
+        update=_on_pack,
     )
     pack_name: StringProperty(
         name="Model Name",

@@ -73,10 +73,7 @@ def keep_examples(module: ConditionalGaussian, known: Known, told: Tensor, seed:
     score = torch.where(is_first & (alike > _FEW_ALIKE), wait * alike**_RARITY, torch.inf)
     count = min(module.spec.num_examples, int(score.isfinite().sum()))
     chosen = score.argsort()[:count]
-    # Encoded in all their paints, lest a shape give away the color of one.
-    shapes = [known.alike(chosen, further) for further in range(known.num_paints)]
-    mean = known.coefficients[torch.stack(shapes), : module.num_shape].float().mean(0)
-    module.examples[:count] = mean
+    module.examples[:count] = known.coefficients[chosen, : module.num_shape].float()
     module.paints[:count] = known.paints.built[chosen].float()
     module.told.fill_(_NOWHERE)
     module.told[:count] = told[chosen]
