@@ -165,7 +165,9 @@ def _check_condition(path: Path, manifest: PackManifest) -> None:
         pooled = set(range(manifest.prior.num_pooled))
         read = {gaussian.paint.main_token, *gaussian.paint.part_tokens, *gaussian.shape_tokens}
         if not gaussian.shape_tokens or not read <= pooled:
-            raise CheckpointError(path, "looks for shapes in tokens that its prior does not pool")
+            raise CheckpointError(
+                path, "looks for shapes or paint in tokens that its prior does not pool"
+            )
         if not 0 < manifest.prior.num_shape < manifest.prior.basis_size:
             raise CheckpointError(path, "has a prior that does not tell shape and paint apart")
     if clip.num_tokens < manifest.prior.num_pooled:

@@ -179,14 +179,20 @@ def test_a_clip_that_does_not_fit_the_pack_is_refused(
         read_manifest(folder)
 
 
-@pytest.mark.parametrize("tokens", [[], [4], [0, 1, 2, 3]])
-def test_tokens_that_tell_shapes_are_some_of_those_pooled(folder: Path, tokens: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("where", "tokens"),
+    [("shape_tokens", []), ("shape_tokens", [4]), ("main_token", 4), ("part_tokens", [1, 4])],
+)
+def test_tokens_that_tell_shapes_and_paint_are_some_of_those_pooled(
+    folder: Path, where: str, tokens: list[int] | int
+) -> None:
     path = folder / "pack.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    content["prior"]["gaussian"]["shape_tokens"] = tokens
+    gaussian = content["prior"]["gaussian"]
+    (gaussian if where == "shape_tokens" else gaussian["paint"])[where] = tokens
     path.write_text(json.dumps(content), encoding="utf-8")
 
-    with pytest.raises(CheckpointError, match="looks for shapes in tokens"):
+    with pytest.raises(CheckpointError, match="looks for shapes or paint in tokens"):
         read_manifest(folder)
 
 

@@ -98,8 +98,10 @@ class FakeStudio:
 def test_pictures_are_asked_without_words(requests, monkeypatch) -> None:
     monkeypatch.setattr(sections, "Studio", FakeStudio)
     torch.manual_seed(0)
+    judge = Judge(current_spec()).eval()
+    shown = random_prompts(3, 0)
 
-    found = answer_pictures(course(), asker(), Judge(current_spec()).eval(), random_prompts(3, 0))
+    found = answer_pictures(course(), asker(), judge, shown, sees_grounds=False)
 
     assert FakeStudio.taken == [shows_background(index) for index in range(3)]
     # Nothing can be seen in the first picture, so that nobody is asked.
@@ -119,6 +121,8 @@ def test_scenes_are_judged_by_what_was_asked(requests) -> None:
     scores = answer_scenes(course(), asker(), judge, prompts)
 
     assert [request.prompt for request in requests] == [prompt.text for prompt in prompts]
+    # Two objects share a box, so they have the samples of the usual preset.
+    assert {request.resolution for request in requests} == {128}
     for outcome in scores.outcomes:
         assert outcome.answer.scene is not None
         assert len(outcome.answer.scene.colors) == 2
