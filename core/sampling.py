@@ -16,6 +16,8 @@ from .config import Likeness, SamplerConfig
 from .diffusion.denoiser import Denoiser, WatchedDenoiser, guided_denoiser
 from .diffusion.samplers import SAMPLERS, OnStep
 from .diffusion.schedule import exp_alphas_cumprod, sampling_sigmas
+from .prior.gaussian import Asked
+from .prior.transformer import LatentPrior
 from .specs import PriorSpec
 
 _SMALL = 4_000_000
@@ -169,7 +171,7 @@ def _first_level(sigmas: Tensor, strength: float) -> int:
 def _denoiser(prior: Prior, condition: Tensor, sampler: SamplerConfig) -> Denoiser:
     spec = prior.spec
     return guided_denoiser(
-        _on_cores_enough(prior),
+        _on_cores_enough(_ReadingOnce(prior) if isinstance(prior, LatentPrior) else prior),
         condition,
         torch.zeros_like(condition),
         sampler.guidance_scale,
@@ -180,6 +182,30 @@ def _denoiser(prior: Prior, condition: Tensor, sampler: SamplerConfig) -> Denois
         delta_reuse=sampler.delta_reuse,
         guidance_floor=sampler.guidance_floor,
     )
+
+
+class _ReadingOnce:
+    """A prior that draws its conclusions from each condition once, and keeps them for a run."""
+
+    def __init__(self, prior: LatentPrior) -> None:
+        self._prior = prior
+        self.spec = prior.spec
+        self._read: list[tuple[Tensor, Asked | None]] = []
+
+    def __call__(self, x: Tensor, timestep: Tensor, condition: Tensor, /) -> Tensor:
+        """Predict clean latents; see `LatentPrior.forward`."""
+        if self._prior.gaussian is None:
+            return self._prior(x, timestep, condition)  # type: ignore[no-any-return]
+        return self._prior(x, timestep, condition, self._asked(condition))  # type: ignore[no-any-return]
+
+    def _asked(self, condition: Tensor) -> Asked | None:
+        """Return what the condition calls for; there are two where sides are asked by turns."""
+        for known, asked in self._read:
+            if torch.equal(known, condition):
+                return asked
+        asked = self._prior.read(condition)
+        self._read = [*self._read[-1:], (condition, asked)]
+        return asked
 
 
 def _on_cores_enough(prior: Prior) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from ..specs import GaussianSpec
 from .basis import LatentBasis, LinearEstimate
-from .kernels import Gaussian, Kernels
+from .kernels import Everything, Kernels
 from .paint import (
     NUM_OTHERS,
     Painter,
@@ -105,14 +105,41 @@ class ConditionalGaussian(nn.Module):
         Returns:
             [B, M, K - S].
         """
-        spread, cut = basis.spread.float(), self.num_shape
-        # Between their own size and all alike: what varies little is noise for the most part.
-        scaled = shape.float() * (spread[:cut] * spread[:cut].amax()).rsqrt()
-        color: Tensor = self.painter(scaled, paints)
-        return color * spread[cut:]
+        return self._colored(shape, self.painter.strokes(paints), basis)
+
+    def read(self, condition: Tensor, basis: LatentBasis) -> Asked:
+        """Return what conditions call for before anything is seen, for `denoise`.
+
+        Args:
+            condition: [B, T, E]; rows of zeros call for every shape.
+            basis: of the coefficients.
+        """
+        heat = self.spec.temperature
+        is_asked = (condition != 0).flatten(1).any(1)[:, None]
+        shape_mean = torch.where(is_asked, self.shape_mean(condition, basis), 0.0)
+        group = self.group(shape_mean)
+        said = self.reader(condition)
+        near = self._near(shape_mean, part_is_said(said), is_asked)
+        tables = torch.cat([near.paints, plain(said)], dim=1)
+        paints = in_colors(repaint(said, tables), self.spec.paint.num_colors)
+        return Asked(
+            is_asked,
+            shape_mean,
+            heat * self.spreads[group].float(),
+            heat * self.factors[group].float(),
+            near.shapes,
+            self._with_doubt(near.log_weights),
+            self.painter.strokes(paints),
+            self._with_doubt(near.log_weights + agreement(said, near.paints)),
+        )
 
     def denoise(
-        self, noisy: Tensor, sigma: Tensor, condition: Tensor, basis: LatentBasis
+        self,
+        noisy: Tensor,
+        sigma: Tensor,
+        condition: Tensor,
+        basis: LatentBasis,
+        asked: Asked | None = None,
     ) -> LinearEstimate:
         """Return what is known of noisy coefficients.
 
@@ -121,29 +148,20 @@ class ConditionalGaussian(nn.Module):
             sigma: noise levels, [B].
             condition: [B, T, E]; rows of zeros call for every shape.
             basis: of the coefficients.
+            asked: what `read` makes of the condition, if that is known already.
         """
-        cut, heat = self.num_shape, self.spec.temperature
-        is_asked = (condition != 0).flatten(1).any(1)[:, None]
-        of_all = _Everything(basis, is_asked)
-        shape_mean = torch.where(is_asked, self.shape_mean(condition, basis), 0.0)
-        group = self.group(shape_mean)
-        spreads, factors = heat * self.spreads[group].float(), heat * self.factors[group].float()
-        said = self.reader(condition)
-        near = self._near(shape_mean, part_is_said(said), is_asked)
-
-        base = of_all.unless_asked(shape_mean, spreads[:, :cut], factors[:, :cut], slice(0, cut))
-        log_weights = self._with_doubt(near.log_weights)
-        kernels = Kernels(base, near.shapes, log_weights, self.spec.example_width)
+        cut, it = self.num_shape, self.read(condition, basis) if asked is None else asked
+        of_all = Everything(basis, it.is_asked)
+        base = of_all.unless_asked(it.mean, it.spreads[:, :cut], it.factors[:, :cut], slice(0, cut))
+        kernels = Kernels(base, it.shapes, it.log_weights, self.spec.example_width)
         shape = kernels.denoise(noisy[:, :cut], sigma)
 
-        tables = torch.cat([near.paints, plain(said)], dim=1)
-        paints = in_colors(repaint(said, tables), self.spec.paint.num_colors)
-        colors = self.painted(shape.clean, paints, basis)
+        colors = self._colored(shape.clean, it.strokes, basis)
         base = of_all.unless_asked(
-            colors[:, -1], spreads[:, cut:], factors[:, cut:], slice(cut, None)
+            colors[:, -1], it.spreads[:, cut:], it.factors[:, cut:], slice(cut, None)
         )
-        log_weights = self._with_doubt(near.log_weights + agreement(said, near.paints))
-        paint = Kernels(base, colors[:, :-1], log_weights, 1.0).denoise(noisy[:, cut:], sigma)
+        kernels = Kernels(base, colors[:, :-1], it.log_weights_painted, 1.0)
+        paint = kernels.denoise(noisy[:, cut:], sigma)
         return LinearEstimate(*(torch.cat(pair, dim=1) for pair in zip(shape, paint, strict=True)))
 
     def group(self, mean: Tensor) -> Tensor:
@@ -180,11 +198,39 @@ class ConditionalGaussian(nn.Module):
         none = log_weights.new_full((len(log_weights), 1), -self.spec.doubt)
         return torch.cat([log_weights, none], dim=1).log_softmax(1)
 
+    def _colored(self, shape: Tensor, strokes: Tensor, basis: LatentBasis) -> Tensor:
+        """Return the color of shapes [B, S] with the strokes of paints [B, M, W], [B, M, K - S]."""
+        spread, cut = basis.spread.float(), self.num_shape
+        # Between their own size and all alike: what varies little is noise for the most part.
+        scaled = shape.float() * (spread[:cut] * spread[:cut].amax()).rsqrt()
+        return self.painter.color(scaled, strokes) * spread[cut:]
+
     def _told_shape(self, condition: Tensor) -> Tensor:
         condition = condition.to(self.shape_in.weight.dtype)
         h = F.silu(self.shape_in(_side_by_side(condition, self._shape_tokens)))
         hidden: Tensor = F.silu(self.shape_hidden(h))
         return hidden
+
+
+class Asked(NamedTuple):
+    """What conditions call for, whatever is seen and however much noise is on it."""
+
+    is_asked: Tensor
+    """Whether anything is, [B, 1]."""
+    mean: Tensor
+    """Of the shape, [B, S]."""
+    spreads: Tensor
+    """[B, K]."""
+    factors: Tensor
+    """[B, K, R]."""
+    shapes: Tensor
+    """Examples, [B, M, S]."""
+    log_weights: Tensor
+    """Of examples, and of none of them, by their shape, [B, M + 1]."""
+    strokes: Tensor
+    """Of the paint of each example as it was asked for, and of the plain one, [B, M + 1, W]."""
+    log_weights_painted: Tensor
+    """By shape and paint, [B, M + 1]."""
 
 
 class _Near(NamedTuple):
@@ -196,24 +242,6 @@ class _Near(NamedTuple):
     """Color of each role, [B, M, R]."""
     log_weights: Tensor
     """By the shapes that their captions call for, [B, M]."""
-
-
-class _Everything(NamedTuple):
-    """The distribution of all shapes, which rows without a condition call for."""
-
-    basis: LatentBasis
-    is_asked: Tensor
-    """[B, 1]."""
-
-    def unless_asked(
-        self, mean: Tensor, spread: Tensor, factors: Tensor, columns: slice
-    ) -> Gaussian:
-        """Return a distribution of some coefficients, and that of all where nothing is asked."""
-        return Gaussian(
-            torch.where(self.is_asked, mean, 0.0),
-            torch.where(self.is_asked, spread, self.basis.spread[columns].float()),
-            torch.where(self.is_asked[..., None], factors, 0.0),
-        )
 
 
 def _squares(points: Tensor, centers: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .basis import LinearEstimate
+from .basis import LatentBasis, LinearEstimate
 
 _LEAST_VARIANCE = 1e-6
 
@@ -51,6 +51,24 @@ class Gaussian(NamedTuple):
             noise: variance of the noise, [B, 1].
         """
         return offset * (self.spread**2 + self.factors.square().sum(2) + noise).rsqrt()
+
+
+class Everything(NamedTuple):
+    """The distribution of all shapes, which rows without a condition call for."""
+
+    basis: LatentBasis
+    is_asked: Tensor
+    """[B, 1]."""
+
+    def unless_asked(
+        self, mean: Tensor, spread: Tensor, factors: Tensor, columns: slice
+    ) -> Gaussian:
+        """Return a distribution of some coefficients, and that of all where nothing is asked."""
+        return Gaussian(
+            torch.where(self.is_asked, mean, 0.0),
+            torch.where(self.is_asked, spread, self.basis.spread[columns].float()),
+            torch.where(self.is_asked[..., None], factors, 0.0),
+        )
 
 
 class Kernels(NamedTuple):

@@ -79,14 +79,21 @@ class Painter(nn.Module):
         Returns:
             Of about unit variance, [B, M, D].
         """
-        dtype = self.shape_in.weight.dtype
-        h = F.silu(self.shape_in(shape.to(dtype)))
-        h = F.silu(self.shape_hidden(h))
+        return self.color(shape, self.strokes(paints))
+
+    def strokes(self, paints: Tensor) -> Tensor:
+        """Return what `color` needs of paints [B, M, R, C], whatever the shape; [B, M, W]."""
         # How much of each value there is where, [B, M, V, W], and what each of them does.
-        values = paints.to(dtype) @ self.colors
+        values = paints.to(self.colors.dtype) @ self.colors
         where = values.transpose(2, 3) @ self.roles
-        painted = self.painted_in(h)[:, None] * (where * self.color_in.weight.T).sum(2)
-        h = h[:, None].expand(-1, paints.shape[1], -1)
+        return (where * self.color_in.weight.T).sum(2)
+
+    def color(self, shape: Tensor, strokes: Tensor) -> Tensor:
+        """Return what `forward` does, of shapes [B, S] and the strokes of their paints."""
+        h = F.silu(self.shape_in(shape.to(self.shape_in.weight.dtype)))
+        h = F.silu(self.shape_hidden(h))
+        painted = self.painted_in(h)[:, None] * strokes
+        h = h[:, None].expand(-1, strokes.shape[1], -1)
         color: Tensor = self.color_out(torch.cat([h, painted], dim=2))
         return color.float()
 

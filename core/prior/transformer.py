@@ -17,7 +17,7 @@ from ..nn import Block as Block
 from ..nn import SelfAttention as SelfAttention
 from ..specs import PriorSpec
 from .basis import LatentBasis, LinearEstimate
-from .gaussian import ConditionalGaussian
+from .gaussian import Asked, ConditionalGaussian
 
 
 class LatentPrior(nn.Module):
@@ -59,7 +59,9 @@ class LatentPrior(nn.Module):
             else None
         )
 
-    def forward(self, x: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, timestep: Tensor, condition: Tensor, asked: Asked | None = None
+    ) -> Tensor:
         """Predict the clean latent.
 
         Args:
@@ -67,6 +69,7 @@ class LatentPrior(nn.Module):
             timestep: index into the noise schedule, 0 (clean) to 1023, may be fractional, [B].
             condition: pooled text as one token, image grid or word slots, [B, T, E]; zeros mean
                 unconditional.
+            asked: what `read` makes of the condition, if that is known already.
 
         Returns:
             The predicted clean latent, not clamped, fp32, [B, L, C].
@@ -75,23 +78,32 @@ class LatentPrior(nn.Module):
             return self._run(x, timestep, condition, self.spec.channels).float()
         sigma = self.sigma(timestep)
         noisy = x.float() * (sigma**2 + 1).sqrt()[:, None, None]
-        known = self.denoise(self.basis.project(noisy), sigma, condition)
+        known = self.denoise(self.basis.project(noisy), sigma, condition, asked)
         residual = self.residual(known.inputs, timestep, condition)
         return self.basis.reconstruct(known.clean + known.scale * residual)
 
-    def denoise(self, noisy: Tensor, sigma: Tensor, condition: Tensor) -> LinearEstimate:
+    def read(self, condition: Tensor) -> Asked | None:
+        """Return all that follows of conditions [B, T, E] alone; None where nothing does."""
+        if self.basis is None or self.gaussian is None:
+            return None
+        return self.gaussian.read(condition[:, : self.spec.num_pooled], self.basis)
+
+    def denoise(
+        self, noisy: Tensor, sigma: Tensor, condition: Tensor, asked: Asked | None = None
+    ) -> LinearEstimate:
         """Return what is known of noisy coefficients without the transformer; only with a basis.
 
         Args:
             noisy: [B, K].
             sigma: noise levels, [B].
             condition: as in `forward`.
+            asked: as in `forward`.
         """
         assert self.basis is not None
         if self.gaussian is None:
             return self.basis.denoise(noisy, sigma)
         pooled = condition[:, : self.spec.num_pooled]
-        return self.gaussian.denoise(noisy, sigma, pooled, self.basis)
+        return self.gaussian.denoise(noisy, sigma, pooled, self.basis, asked)
 
     def lay_out_for_few_tokens(self) -> None:
         """Keep matrices column by column in memory: the same numbers, and shapes.

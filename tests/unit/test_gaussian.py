@@ -8,10 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from maquette.core.prior.gaussian import ConditionalGaussian
+from maquette.core.config import SamplerConfig
+from maquette.core.prior.basis import LatentBasis
+from maquette.core.prior.gaussian import Asked, ConditionalGaussian
 from maquette.core.prior.kernels import Gaussian, Kernels
 from maquette.core.prior.paint import in_colors, plain, repaint
 from maquette.core.prior.transformer import LatentPrior
+from maquette.core.sampling import sample_latents
 from maquette.core.specs import GaussianSpec, PaintSpec
 from maquette.tests.unit.tiny_prior import SPEC as PLAIN
 from maquette.tests.unit.tiny_prior import tiny_basis
@@ -314,6 +317,46 @@ def test_a_silent_transformer_leaves_the_posterior_mean() -> None:
     coefficients = prior.basis.project(noisy)
     known = prior.gaussian.denoise(coefficients, sigma, condition, prior.basis)
     torch.testing.assert_close(clean, prior.basis.reconstruct(known.clean), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "num_reads"),
+    [
+        (SamplerConfig(num_steps=6, guidance_scale=1.0), 1),
+        # Both sides, then the conditional one alone, in turn.
+        (SamplerConfig(num_steps=6, guidance_scale=3.0, delta_reuse=2), 2),
+    ],
+)
+def test_a_run_reads_its_conditions_once(
+    monkeypatch: pytest.MonkeyPatch, sampler: SamplerConfig, num_reads: int
+) -> None:
+    prior, reads = _prior(), []
+    read = ConditionalGaussian.read
+
+    def count(self: ConditionalGaussian, condition: Tensor, basis: LatentBasis) -> Asked:
+        reads.append(condition.clone())
+        return read(self, condition, basis)
+
+    class ReadingAlways:
+        spec = prior.spec
+
+        def __call__(self, x: Tensor, timestep: Tensor, condition: Tensor, /) -> Tensor:
+            clean: Tensor = prior(x, timestep, condition)
+            return clean
+
+    monkeypatch.setattr(ConditionalGaussian, "read", count)
+    first, second = torch.randn(2, 1, 2, 8)
+
+    found = [
+        sample_latents(asked, condition, sampler, [1, 2], on_step=lambda *_: None)
+        for asked in (prior, ReadingAlways())
+        for condition in (first, second)
+    ]
+
+    torch.testing.assert_close(torch.stack(found[:2]), torch.stack(found[2:]), rtol=0, atol=0)
+    assert not torch.equal(found[0], found[1])
+    assert len(reads) == 2 * num_reads + 2 * sampler.num_steps
+    assert [len(each) for each in reads[:num_reads]] == [4, 2][-num_reads:]
 
 
 @torch.no_grad()
