@@ -219,6 +219,11 @@ def _cpu_has_fast_bf16() -> bool:
     return has_onednn and bool(_cpu_flags() & _FAST_BF16_FLAGS)
 
 
+def cpu_has_amx() -> bool:
+    """Return whether the CPU multiplies whole tiles of bf16 at once."""
+    return "amx_bf16" in _cpu_flags()
+
+
 def _cpu_flags() -> set[str]:
     if hasattr(torch.cpu, "get_capabilities"):
         return {name for name, value in torch.cpu.get_capabilities().items() if value is True}

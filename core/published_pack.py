@@ -29,6 +29,7 @@ from .errors import PackError
 from .interrupt import Check, checked_blocks, ignore
 from .models import Condition
 from .prior.int8 import quantize_blocks
+from .prior.packed import pack_blocks
 from .prior.transformer import LatentPrior
 from .specs import ClipSpec, DecoderSpec, PriorSpec
 
@@ -130,14 +131,17 @@ class PublishedPack:
             check=check,
         )
         change_prior(prior, change, check)
-        if not is_int8:
+        if self._device.type != "cpu" or self._dtype not in (torch.int8, torch.bfloat16):
             return prior
         num_tokens = 1
         if is_image:
             spec = self._require(self._layout.image_encoder, "image encoder").spec
             num_tokens = (spec.image_size // spec.patch_size) ** 2
-        half = choose_dtype(self._device, "auto") == torch.bfloat16
-        prior = quantize_blocks(prior, num_tokens, half=half, check=check)
+        if is_int8:
+            half = choose_dtype(self._device, "auto") == torch.bfloat16
+            prior = quantize_blocks(prior, num_tokens, half=half, check=check)
+        else:
+            prior = pack_blocks(prior, num_tokens, check=check)
         release_cached_memory()
         return prior
 

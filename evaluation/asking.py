@@ -28,8 +28,8 @@ from .scene_judge import SceneVerdict
 Failure = Literal["empty", "refused"]
 """Why there is no mesh: the field had no surface, or the pack did not take the question."""
 
-RESOLUTION, SCENE_RESOLUTION = 64, 128
-"""Samples per axis of one object, and of two, which have about half of them each."""
+RESOLUTION = 128
+"""Samples per axis, those of the preset that the sidebar begins with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,6 @@ class Asker:
         prompt: str = "",
         image: ReferenceImage | None = None,
         seed: int,
-        resolution: int = RESOLUTION,
     ) -> GenerationResult | Failure:
         """Return what the pack makes of a prompt or a picture, or why it makes nothing."""
         request = GenerationRequest(
@@ -102,7 +101,7 @@ class Asker:
             image=image,
             pack=self.pack_dir.name,
             seed=seed,
-            resolution=resolution,
+            resolution=RESOLUTION,
             texture_size=0,
         )
         try:
@@ -122,10 +121,9 @@ class Asker:
         prompt: str = "",
         image: ReferenceImage | None = None,
         seed: int,
-        resolution: int = RESOLUTION,
     ) -> Answer:
         """Return what became of a question; `judged` sees the mesh if there is one."""
-        made = self.make(prompt=prompt, image=image, seed=seed, resolution=resolution)
+        made = self.make(prompt=prompt, image=image, seed=seed)
         if not isinstance(made, GenerationResult):
             return Answer(failure=made)
         seen = judged(made)

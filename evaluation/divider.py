@@ -26,6 +26,8 @@ GLANCE = 256
 """Points divided at a time."""
 
 _FREQUENCIES = 4
+_AROUND = 0.08
+"""Spread of the weights of what is around a point, about as far as to its neighbors."""
 _NEIGHBORS = 8
 _SUREST = 4.0
 """Largest logit that counts, so that no single point decides."""
@@ -40,10 +42,10 @@ class Divider(nn.Module):
     """Rounds of PointNet (Qi et al., 2017, arXiv:1612.00593), each of which sees either side.
 
     Every round pools the points of the two sides that the last one found, so that a point is
-    compared with both objects.
+    compared with both objects, and those around each point, so that it goes along with them.
     """
 
-    def __init__(self, width: int = 64, rounds: int = 3) -> None:
+    def __init__(self, width: int = 96, rounds: int = 4) -> None:
         super().__init__()
         self.width, self.rounds = width, rounds
         self.local = nn.Sequential(
@@ -51,7 +53,7 @@ class Divider(nn.Module):
         )
         self.views = nn.ModuleList(nn.Linear(width, width) for _ in range(rounds))
         self.contexts = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(rounds))
-        self.inner = nn.ModuleList(nn.Linear(width, width) for _ in range(rounds))
+        self.inner = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(rounds))
         self.sides = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1)) for _ in range(rounds)
         )
@@ -63,6 +65,8 @@ class Divider(nn.Module):
             points: positions as the generator places scenes, [B, N, 3].
         """
         placed = self.local(encode_position(2 * points, _FREQUENCIES))
+        # The weights of what is around each point, [B, N, N].
+        nearby = (-0.5 * (torch.cdist(points, points) / _AROUND).square()).softmax(dim=-1)
         share = placed.new_full((*points.shape[:2], 1), 0.5)
         found = []
         for view, context, inner, side in zip(
@@ -71,7 +75,8 @@ class Divider(nn.Module):
             seen = F.relu(view(placed))
             pooled = [(seen * each).max(dim=1).values for each in (1 - share, share)]
             around = context(torch.cat(pooled, dim=-1))[:, None]
-            placed = placed + F.relu(inner(placed) + around)
+            seen = torch.cat([placed, nearby.to(placed.dtype) @ placed], dim=-1)
+            placed = placed + F.relu(inner(seen) + around)
             logits = side(placed)
             share = logits.sigmoid()
             found.append(logits[..., 0])

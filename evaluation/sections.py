@@ -16,7 +16,7 @@ from ..core.mesh import GenerationResult
 from ..core.reference import prepare
 from ..training.shapes.pieces import HALF_EXTENT
 from ..training.shapes.scenes import build_scene
-from .asking import SCENE_RESOLUTION, Answer, Asker
+from .asking import Answer, Asker
 from .course import Course
 from .journal import Facts
 from .judge import NUM_POINTS, Judge, judge_cloud, look, read_verdict
@@ -91,10 +91,7 @@ def answer_scenes(
             cloud = mesh_cloud(result.mesh, NUM_SCENE_POINTS, _surface_generator(prompt))
             return Answer(scene=judge_scene(judge, *cloud, prompt.asked))
 
-        answer = asker.answer(
-            judged, prompt=prompt.text, seed=prompt.seed, resolution=SCENE_RESOLUTION
-        )
-        return answer.to_json()
+        return asker.answer(judged, prompt=prompt.text, seed=prompt.seed).to_json()
 
     return _scores(
         prompts, course.each("two-objects", "Asking for two objects", len(prompts), make)

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 def scene_training(seed: int) -> JudgeTraining:
     """Return how the divider is trained."""
     return JudgeTraining(
-        seed=seed, num_shapes=2000, num_steps=1600, batch_size=32, num_points=GLANCE
+        seed=seed, num_shapes=10_000, num_steps=5000, batch_size=32, num_points=GLANCE
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..training.shapes.scenes import build_scene
-from .asking import RESOLUTION, SCENE_RESOLUTION, Answer
+from .asking import RESOLUTION, Answer
 from .course import Course
 from .ground_truth import shape_surface
 from .journal import Facts
@@ -36,11 +36,11 @@ def judge_truths(
         prompt = prompts[index]
         shape = build_scene(prompt.asked, stream_rng(Stream.JUDGE_TEST, seed, index))
         generator = stream_generator(Stream.SURFACE, prompt.seed)
+        surface = shape_surface(shape, RESOLUTION)
         if isinstance(judge, SceneJudge):
-            surface = shape_surface(shape, SCENE_RESOLUTION)
             cloud = surface_cloud(*surface, NUM_SCENE_POINTS, generator)
             return Answer(scene=judge_scene(judge, *cloud, prompt.asked)).to_json()
-        cloud = surface_cloud(*shape_surface(shape, RESOLUTION), NUM_POINTS, generator)
+        cloud = surface_cloud(*surface, NUM_POINTS, generator)
         return Answer(verdict=judge_cloud(judge, *cloud, known_part(judge, prompt))).to_json()
 
     found = course.each(section, "Judging the judge", len(prompts), make)

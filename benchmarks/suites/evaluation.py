@@ -14,6 +14,7 @@ from ...core.device import choose_dtype
 from ...core.diffusion.denoiser import Denoiser, Prior, guided_denoiser
 from ...core.diffusion.schedule import exp_alphas_cumprod
 from ...core.prior import int8
+from ...core.prior.packed import pack_blocks
 from ...core.prior.transformer import LatentPrior
 from ...core.specs import PRIORS, PriorSpec
 from ..baselines import diffusers_models
@@ -135,7 +136,7 @@ def own_priors(spec: PriorSpec) -> tuple[dict[str, Prior], dict[str, str]]:
     missing = {}
     has_bf16 = choose_dtype(torch.device("cpu"), "auto") == torch.bfloat16
     if has_bf16:
-        priors["bf16"] = random_prior(spec).to(torch.bfloat16)
+        priors["bf16"] = pack_blocks(random_prior(spec).to(torch.bfloat16), 1)
     else:
         missing["bf16"] = "this CPU has no fast bf16"
     if int8.is_installed():

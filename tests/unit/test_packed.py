@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The prior as CPUs run it fastest in bf16, against itself as it was trained."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+from maquette.core.errors import CancelledError
+from maquette.core.nn import SelfAttention
+from maquette.core.prior.packed import AttentionByProducts, PackedLinear, is_available, pack_blocks
+from maquette.tests.unit.test_int8 import answer, random_prior, relative
+
+pytestmark = pytest.mark.needs_torch
+
+NEEDS_BF16 = pytest.mark.skipif(
+    not is_available(), reason="this CPU has no fast bf16, so packed weights are NOT tested"
+)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("batch", [1, 3])
+def test_attention_by_products_is_attention(batch: int) -> None:
+    """Ten heads, which are not a multiple of those that are taken at once; fp32 tells apart what
+    rounding would hide."""
+    torch.manual_seed(5)
+    attention, x = SelfAttention(80, 10), torch.randn(batch, 33, 80)
+
+    found = AttentionByProducts(attention)(x)
+
+    torch.testing.assert_close(found, attention(x), rtol=1e-5, atol=1e-6)
+
+
+@NEEDS_BF16
+@torch.no_grad()
+def test_a_packed_layer_is_its_layer() -> None:
+    torch.manual_seed(6)
+    layer, x = torch.nn.Linear(70, 90).bfloat16(), torch.randn(2, 37, 70)
+
+    found = PackedLinear(layer, 50)(x.bfloat16())
+
+    exact = torch.nn.functional.linear(
+        x.bfloat16().double(), *(p.double() for p in (layer.weight,))
+    )
+    exact = exact + layer.bias.double()
+    assert found.shape == (2, 37, 90) and found.dtype == torch.bfloat16
+    # Eight bits: products are summed in fp32 and rounded once.
+    torch.testing.assert_close(found.double(), exact, rtol=2**-8, atol=1e-3)
+
+
+@NEEDS_BF16
+@pytest.mark.parametrize("fuses_attention", [False, True])
+def test_packed_blocks_are_as_near_to_full_precision_as_plain_ones(fuses_attention: bool) -> None:
+    exact, plain = answer(random_prior()), answer(random_prior().bfloat16())
+
+    prior = pack_blocks(random_prior().bfloat16(), 1, fuses_attention=fuses_attention)
+
+    assert 0 < relative(answer(prior), exact) < 1.2 * relative(plain, exact) < 0.05
+    assert isinstance(prior.blocks[0].attn.qkv, PackedLinear)
+    assert isinstance(prior.blocks[0].attn, AttentionByProducts) != fuses_attention
+
+
+@NEEDS_BF16
+def test_packing_stops_before_any_block() -> None:
+    looks: list[None] = []
+
+    def stop() -> None:
+        looks.append(None)
+        if len(looks) == 3:
+            raise CancelledError
+
+    prior = random_prior().bfloat16()
+    with pytest.raises(CancelledError):
+        pack_blocks(prior, 1, check=stop)
+    assert isinstance(prior.blocks[1].mlp.fc, PackedLinear)
+    assert isinstance(prior.blocks[2].mlp.fc, torch.nn.Linear)
+
+
+def test_where_torch_cannot_pack_the_prior_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maquette.core.prior.packed.is_available", lambda: False)
+    prior = random_prior().bfloat16()
+    before = deepcopy(prior.state_dict())
+
+    assert pack_blocks(prior, 1) is prior
+
+    assert before.keys() == prior.state_dict().keys()
+    assert isinstance(prior.blocks[0].attn, SelfAttention)
