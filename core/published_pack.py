@@ -36,7 +36,7 @@ from .specs import ClipSpec, DecoderSpec, PriorSpec
 S = TypeVar("S", PriorSpec, DecoderSpec, ClipSpec)
 
 
-TEXT_SAMPLER = SamplerConfig(guidance_floor=0.3)
+TEXT_SAMPLER = SamplerConfig(guidance_floor=0.5)
 IMAGE_SAMPLER = replace(TEXT_SAMPLER, guidance_scale=3.0)
 """Published guidance: 15 for prompts, 3 for pictures. The floor is ours: see docs/decisions.md."""
 

@@ -9,13 +9,14 @@ fp32, while plain products of matrices are: there attention is put together from
 from __future__ import annotations
 
 import platform
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..device import choose_dtype, cpu_has_amx
 from ..interrupt import Check, ignore
-from ..nn import Block, SelfAttention
+from ..nn import MLP, Block, SelfAttention
 from .transformer import LatentPrior
 
 _TRIED = ("x86_64", "amd64")
@@ -57,37 +58,49 @@ def pack_blocks(
         check()
         if not isinstance(block, Block):
             continue
-        for owner, name in (
-            (block.attn, "qkv"),
-            (block.attn, "out"),
-            (block.mlp, "fc"),
-            (block.mlp, "proj"),
-        ):
-            setattr(owner, name, PackedLinear(getattr(owner, name), num_rows))
-        if not is_fused:
-            block.attn = AttentionByProducts(block.attn)  # type: ignore[assignment]
+        attn: Any = block.attn
+        attn.qkv, attn.out = (PackedLinear(each, num_rows) for each in (attn.qkv, attn.out))
+        layers: Any = block
+        layers.mlp = PackedMLP(block.mlp, num_rows)
+        layers.attn = attn if is_fused else AttentionByProducts(attn)
     return prior
 
 
 class PackedLinear(nn.Module):
     """A linear layer in bf16 whose matrix oneDNN has turned round already."""
 
-    def __init__(self, linear: nn.Linear, num_rows: int) -> None:
+    def __init__(self, linear: nn.Linear, num_rows: int, *, then: str = "none") -> None:
         """Take over a layer.
 
         Args:
             linear: in bf16, on the CPU.
             num_rows: of what it is mostly applied to, which the order depends on.
+            then: what follows each product before it is rounded: "none", or "gelu".
         """
         super().__init__()
+        self._then = then
         self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), num_rows)
         self._bias = linear.bias.detach()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [..., inputs] to [..., outputs], bf16."""
         mapped: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self._weight, self._bias, "none", [], ""
+            x, self._weight, self._bias, self._then, [], "none"
         )
+        return mapped
+
+
+class PackedMLP(nn.Module):
+    """`MLP` of two packed layers."""
+
+    def __init__(self, mlp: MLP, num_rows: int) -> None:
+        super().__init__()
+        self.fc = PackedLinear(mlp.fc, num_rows, then="gelu")
+        self.proj = PackedLinear(mlp.proj, num_rows)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [..., W] to [..., W]."""
+        mapped: Tensor = self.proj(self.fc(x))
         return mapped
 
 

@@ -22,6 +22,7 @@ from maquette.core.diffusion.denoiser import guided_denoiser
 from maquette.core.diffusion.samplers import sample_heun
 from maquette.core.diffusion.schedule import diffusers_sigmas, exp_alphas_cumprod
 from maquette.core.interrupt import Check
+from maquette.core.prior.packed import PackedLinear, is_available
 from maquette.core.published_pack import PublishedPack
 from maquette.tests.parity.reference_models import (
     TINY,
@@ -179,6 +180,24 @@ def test_a_projection_in_full_precision_stays_in_its_file(half_pack: Path) -> No
     (folder / PRIOR).unlink()
     export(reference_renderer(TINY.decoder, seed=14).half(), folder, PRIOR)
     assert not torch.equal(pack.decoder.weights(latent)[0], in_half[0])
+
+
+@torch.inference_mode()
+def test_a_prior_in_bf16_answers_nearly_as_diffusers_in_full(half_pack: Path) -> None:
+    """Rounding to eight bits in every layer; a head or a matrix in the wrong place would be off by
+    the whole answer."""
+    request, generator = GenerationRequest(prompt="a chair", pack="shap-e"), torch.Generator()
+    spec = TINY.text_prior
+    x = torch.randn(2, spec.num_latents, spec.channels, generator=generator)
+    timestep = torch.tensor([300.0, 12.5])
+    condition = torch.randn(2, spec.condition_width, generator=generator)
+    reference = reference_prior(spec, seed=11)
+    expected = reference(x, timestep, condition).predicted_image_embedding.chunk(2, dim=-1)[0]
+
+    prior = PublishedPack(half_pack, torch.device("cpu"), torch.bfloat16, TINY).prior(request)
+
+    assert 0 < relative_l2(prior(x, timestep, condition[:, None]), expected) < 0.03
+    assert isinstance(prior.blocks[0].attn.qkv, PackedLinear) == is_available()
 
 
 def test_the_encoder_is_dropped_and_its_last_answer_remembered(

@@ -11,6 +11,7 @@ from maquette.core.errors import CancelledError
 from maquette.core.nn import SelfAttention
 from maquette.core.prior.packed import AttentionByProducts, PackedLinear, is_available, pack_blocks
 from maquette.tests.unit.test_int8 import answer, random_prior, relative
+from torch.nn import functional as F
 
 pytestmark = pytest.mark.needs_torch
 
@@ -34,16 +35,15 @@ def test_attention_by_products_is_attention(batch: int) -> None:
 
 @NEEDS_BF16
 @torch.no_grad()
-def test_a_packed_layer_is_its_layer() -> None:
+@pytest.mark.parametrize("then", ["none", "gelu"])
+def test_a_packed_layer_is_its_layer(then: str) -> None:
     torch.manual_seed(6)
     layer, x = torch.nn.Linear(70, 90).bfloat16(), torch.randn(2, 37, 70)
 
-    found = PackedLinear(layer, 50)(x.bfloat16())
+    found = PackedLinear(layer, 50, then=then)(x.bfloat16())
 
-    exact = torch.nn.functional.linear(
-        x.bfloat16().double(), *(p.double() for p in (layer.weight,))
-    )
-    exact = exact + layer.bias.double()
+    exact = F.linear(x.bfloat16().double(), layer.weight.double(), layer.bias.double())
+    exact = F.gelu(exact) if then == "gelu" else exact
     assert found.shape == (2, 37, 90) and found.dtype == torch.bfloat16
     # Eight bits: products are summed in fp32 and rounded once.
     torch.testing.assert_close(found.double(), exact, rtol=2**-8, atol=1e-3)
