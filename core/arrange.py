@@ -52,9 +52,14 @@ class Spot:
     stretch: float = 1.0
     """Of heights, beyond the scale; 1 or more."""
 
-    def of(self, points: NDArray[np.float32]) -> Floats:
+    def of(self, points: NDArray[np.float32] | Floats) -> Floats:
         """Return points of the object where they are now, [..., 3]."""
         return points * (self.scale * np.array([1.0, 1.0, self.stretch])) + self.offset
+
+    def around(self, inner: Spot) -> Spot:
+        """Return where something is that has a spot of its own in the object that is here."""
+        stretch = self.stretch * inner.stretch
+        return Spot(self.scale * inner.scale, self.of(inner.offset), stretch)
 
 
 AT_HOME = Spot(1.0, np.zeros(3))

@@ -22,7 +22,7 @@ class SceneCondition:
     tokens: Tensor
     """[N, T, E]."""
     relation: str
-    """Of the first of two to the second, "on", "next to" or "under"; of all of them "in a row"."""
+    """Of all but the last to the last, "on", "next to" or "under"; of all of them "in a row"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ whenever its field is made: from coarse surfaces, without any chance.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .arrange import AT_HOME, TALLER, Spot, beneath, beside, falls_near, fitted, raised, upon
+from .arrange import (
+    AT_HOME,
+    TALLER,
+    UPPER,
+    Spot,
+    beneath,
+    beside,
+    falls_near,
+    fitted,
+    raised,
+    upon,
+)
 from .decoder.stf import Decoder, SignedDistanceField
 from .decoder.union import Place, UnionField
 from .errors import NonFiniteError
@@ -39,9 +52,9 @@ Field = SignedDistanceField | UnionField
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """One object, roughly."""
+    """One object, or several as one, roughly."""
 
-    field: SignedDistanceField
+    field: Field
     vertices: NDArray[np.float32]
     """Of its surface without specks, in its own box, [V, 3]."""
     volume: float
@@ -103,9 +116,15 @@ class SceneMaker:
     def _arranged(self, *bodies: _Body) -> tuple[Spot, ...]:
         if self.relation in ("next to", "in a row"):
             return beside(*(body.vertices for body in bodies))
-        first, second = bodies
+        *alike, second = bodies
+        first, own = _together(alike)
+        spot, of_second = self._over_each_other(first, second, math.sqrt(len(alike)))
+        return *(spot.around(each) for each in own), of_second
+
+    def _over_each_other(self, first: _Body, second: _Body, width: float) -> tuple[Spot, Spot]:
+        """Return where two are that lie on or under each other; several may be wider than one."""
         if self.relation == "on":
-            upper = upon(first.vertices, second.vertices)
+            upper = upon(first.vertices, second.vertices, width * UPPER)
             return self._lowered(upper, first, second), AT_HOME
         for cover in (AT_HOME, TALLER):
             lower = beneath(first.vertices, cover.of(second.vertices).astype(np.float32))
@@ -128,7 +147,7 @@ class SceneMaker:
         return replace(spot, offset=spot.offset + np.array([0.0, 0.0, lift - _SINK * spot.scale]))
 
     def _crosses(
-        self, field: SignedDistanceField, points: NDArray[np.float64], lifts: NDArray[np.float64]
+        self, field: Field, points: NDArray[np.float64], lifts: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
         """Return at which of several heights some of the points [P, 3] are inside, [H]."""
         moved = np.repeat(points[None], len(lifts), axis=0)
@@ -141,6 +160,19 @@ class SceneMaker:
             raise NonFiniteError("the signed distance")
         inside = (distance > 0) & is_in_box
         return inside.view(len(lifts), -1).any(dim=1).cpu().numpy()
+
+
+def _together(bodies: Sequence[_Body]) -> tuple[_Body, tuple[Spot, ...]]:
+    """Return objects side by side as one, and where each of them is in its box."""
+    if len(bodies) == 1:
+        return bodies[0], (AT_HOME,)
+    surfaces = tuple(body.vertices for body in bodies)
+    spots = fitted(beside(*surfaces), surfaces)
+    pairs = list(zip(spots, bodies, strict=True))
+    field = UnionField([body.field for body in bodies], [_place(spot) for spot in spots])
+    vertices = np.concatenate([spot.of(body.vertices) for spot, body in pairs]).astype(np.float32)
+    volume = sum(body.volume * spot.scale**3 for spot, body in pairs)
+    return _Body(field, vertices, volume), spots
 
 
 def _place(spot: Spot) -> Place:

@@ -55,6 +55,7 @@ class SceneReading:
     objects: tuple[WordReading, ...]
     """Of the words for each of them."""
     relation: Relation
+    """Of all but the last to the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +81,16 @@ def read_scene(table: WordTable, prompt: str, roles: Mapping[str, str]) -> Scene
     words = _Words(reading.known, roles)
     found = [way for phrase in words.relations() for way in words.ways(phrase)]
     if len(found) == 1:
-        first, second, relation = found[0]
-        return SceneReading(reading, (_part(reading, first), _part(reading, second)), relation)
+        before, after, relation = found[0]
+        firsts = _several(table, _part(reading, before), roles)
+        second = _part(reading, after)
+        # Nothing lies on or under several things at once.
+        seconds = _several(table, second, roles) if relation == "next to" else (second,)
+        return SceneReading(reading, (*firsts, *seconds), relation)
     number = words.number(is_whole=not reading.unknown)
     if number is None:
         return None
-    of_one = [word for word in reading.known if roles[word] != "relation"]
-    text = " ".join(_single(word, roles) for word in of_one).replace("pair of ", "")
-    left_out = (*_NUMBERS, *_EACH_OTHER)
-    each = table.read(" ".join(word for word in text.split() if word not in left_out))
-    return SceneReading(reading, (each,) * number, "in a row")
+    return SceneReading(reading, (_each(table, reading, roles),) * number, "in a row")
 
 
 def _without_poses(words: Sequence[str]) -> Iterator[str]:
@@ -101,6 +102,22 @@ def _without_poses(words: Sequence[str]) -> Iterator[str]:
 def _part(reading: WordReading, span: _Span) -> WordReading:
     words = slice(*span)
     return WordReading(reading.tokens[words], reading.known[words], (), ())
+
+
+def _several(
+    table: WordTable, part: WordReading, roles: Mapping[str, str]
+) -> tuple[WordReading, ...]:
+    """Return the words for each object of a half: of "two red cats" twice those of a red cat."""
+    number = _Words(part.known, roles).number(is_whole=False)
+    return (part,) if number is None else (_each(table, part, roles),) * number
+
+
+def _each(table: WordTable, reading: WordReading, roles: Mapping[str, str]) -> WordReading:
+    """Return the words for one of several that are alike."""
+    of_one = [word for word in reading.known if roles[word] != "relation"]
+    text = " ".join(_single(word, roles) for word in of_one).replace("pair of ", "")
+    left_out = (*_NUMBERS, *_EACH_OTHER)
+    return table.read(" ".join(word for word in text.split() if word not in left_out))
 
 
 def _single(word: str, roles: Mapping[str, str]) -> str:

@@ -39,15 +39,15 @@ BALL = ball(0.8)
 HOUSE = block((0.6, 0.6, 0.8), (0.0, 0.0, 0.0))
 
 
-def _scene(first: Field, second: Field, relation: str) -> UnionField:
-    """Arrange two objects in closed form, red and blue."""
-    kinds = [Painted(first, (1.0, 0.0, 0.0)), Painted(second, (0.0, 0.0, 1.0))]
+def _scene(first: Field, second: Field, relation: str, count: int = 1) -> UnionField:
+    """Arrange two objects in closed form, red and blue, or several red ones."""
+    kinds = [Painted(first, (1.0, 0.0, 0.0))] * count + [Painted(second, (0.0, 0.0, 1.0))]
     decoder: Any = SimpleNamespace(
         spec=SimpleNamespace(num_latents=1),
         field=lambda latent, **_: kinds[int(latent[0, 0])],
     )
     maker = SceneMaker(decoder=decoder, relation=relation, min_component_share=0.02, device=CPU)
-    made = maker.field(torch.tensor([[0.0], [1.0]]))
+    made = maker.field(torch.arange(len(kinds), dtype=torch.float32)[:, None])
     assert isinstance(made, UnionField)
     return made
 
@@ -106,6 +106,44 @@ def test_what_stands_on_something_touches_it_and_hardly_crosses_it(relation: str
     assert abs(ball_place.offset[0] - support.offset[0]) < 0.2
     parts = _parts(field)
     assert float(parts[upper][:, 2].max()) > float(parts[1 - upper][:, 2].max())
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_stand_side_by_side_on_one_thing(count: int) -> None:
+    field = _scene(BALL, TABLE, "on", count)
+    *balls, table = field.places
+
+    x, y, z = np.array([each.offset for each in balls]).T
+    scale = balls[0].scale
+    assert [ball.scale for ball in balls] == pytest.approx([scale] * count)
+    assert np.diff(x) == pytest.approx((2 * 0.8 + 0.2) * scale, abs=CELL)
+    assert np.ptp(y) < CELL and np.ptp(z) < CELL
+    # All of them stand on the board, whose top is at 0.5, and none beyond its ends.
+    assert z[0] - 0.8 * scale == pytest.approx(0.5 * table.scale + table.offset[2], abs=2 * CELL)
+    assert np.abs(x - table.offset[0]).max() < 0.85 * table.scale
+    # Each has more room than a share of what one alone would have.
+    assert scale > _scene(BALL, TABLE, "on").places[0].scale / count
+
+
+def test_several_find_room_under_one_thing() -> None:
+    field = _scene(BALL, TABLE, "under", 2)
+    *balls, table = field.places
+
+    ground = table.offset[2] - table.stretch * 0.45 * table.scale
+    for each in balls:
+        assert each.offset[2] - 0.8 * each.scale == pytest.approx(ground, abs=1.5 * CELL)
+        assert each.offset[2] + 0.8 * each.scale < table.offset[2] + 0.4 * table.scale * 1.3
+    assert balls[1].offset[0] - balls[0].offset[0] == pytest.approx(1.8 * balls[0].scale, abs=CELL)
+
+
+def test_several_carry_what_they_should_be_under() -> None:
+    field = _scene(HOUSE, BALL, "under", 2)
+    *houses, upper = field.places
+
+    top = houses[0].offset[2] + 0.8 * houses[0].scale
+    assert houses[1].offset[2] == pytest.approx(houses[0].offset[2], abs=CELL)
+    assert upper.offset[2] - 0.8 * upper.scale == pytest.approx(top, abs=0.1)
+    assert upper.offset[2] > top
 
 
 def test_a_chair_bears_things_on_its_seat() -> None:
