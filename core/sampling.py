@@ -171,7 +171,7 @@ def _first_level(sigmas: Tensor, strength: float) -> int:
 def _denoiser(prior: Prior, condition: Tensor, sampler: SamplerConfig) -> Denoiser:
     spec = prior.spec
     return guided_denoiser(
-        _on_cores_enough(_ReadingOnce(prior) if isinstance(prior, LatentPrior) else prior),
+        _on_cores_enough(_reading_once(prior)),
         condition,
         torch.zeros_like(condition),
         sampler.guidance_scale,
@@ -194,8 +194,6 @@ class _ReadingOnce:
 
     def __call__(self, x: Tensor, timestep: Tensor, condition: Tensor, /) -> Tensor:
         """Predict clean latents; see `LatentPrior.forward`."""
-        if self._prior.gaussian is None:
-            return self._prior(x, timestep, condition)  # type: ignore[no-any-return]
         return self._prior(x, timestep, condition, self._asked(condition))  # type: ignore[no-any-return]
 
     def _asked(self, condition: Tensor) -> Asked | None:
@@ -206,6 +204,13 @@ class _ReadingOnce:
         asked = self._prior.read(condition)
         self._read = [*self._read[-1:], (condition, asked)]
         return asked
+
+
+def _reading_once(prior: Prior) -> Prior:
+    """Return a prior that is told what a condition calls for, if it would ask in every step."""
+    if isinstance(prior, LatentPrior) and prior.gaussian is not None:
+        return _ReadingOnce(prior)
+    return prior
 
 
 def _on_cores_enough(prior: Prior) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

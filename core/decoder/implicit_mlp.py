@@ -106,7 +106,7 @@ class SplitMLP(nn.Module):
         self, points: Tensor, weights: Sequence[Tensor], directions: Tensor | None = None
     ) -> Tensor:
         """Evaluate both; as `ImplicitMLP` does, with the matrices of the distance first."""
-        distance, color = self._parted(weights)
+        distance, color = self.parted(weights)
         return torch.cat(
             [self.distance(points, distance, directions), self.color(points, color, directions)],
             dim=-1,
@@ -118,12 +118,13 @@ class SplitMLP(nn.Module):
 
     def only(self, head: Head, points: Tensor, weights: Sequence[Tensor]) -> Tensor:
         """Return the raw channels of one head, [B, P, width], without computing the other."""
-        distance, color = self._parted(weights)
+        distance, color = self.parted(weights)
         if head == self.spec.heads[0][0]:
             return self.distance.only(head, points, distance)
         return self.color.only(head, points, color)
 
-    def _parted(self, weights: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    def parted(self, weights: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Return the matrices of the distance, and those of the color."""
         count = self.spec.num_generated
         return weights[:count], weights[count:]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from ..beside import Crew
 from ..specs import DecoderSpec, Head
+from .bound import BoundMLP, bound
 from .implicit_mlp import ImplicitMLP, SplitMLP, implicit_function
 from .params_proj import ParamsProj
 from .pieces import in_pieces
@@ -71,10 +73,12 @@ class SignedDistanceField:
         self._crew = Crew()
         # The projection may stay on the CPU: on a GPU it would take most of the memory.
         self.weights = [weight.to(mlp.output.weight) for weight in weights]
-        self._color_mlp, self._color_weights = mlp, self.weights
-        if color_dtype not in (None, mlp.output.weight.dtype):
-            self._color_mlp = copy.deepcopy(mlp).to(dtype=color_dtype)
-            self._color_weights = [weight.to(color_dtype) for weight in self.weights]
+        self._exact = self._rough = bound(mlp, self.weights)
+        self._color_dtype = mlp.output.weight.dtype
+        if color_dtype is not None and color_dtype != self._color_dtype:
+            self._color_dtype = color_dtype
+            converted = [weight.to(color_dtype) for weight in self.weights]
+            self._rough = bound(copy.deepcopy(mlp).to(dtype=color_dtype), converted)
 
     def signed_distance(self, points: Tensor) -> Tensor:
         """Return the distance, positive inside, squashed to (-1, 1) by tanh.
@@ -85,27 +89,24 @@ class SignedDistanceField:
         Returns:
             fp32, [P].
         """
-        raw = self._raw(self.mlp, self.weights, "signed_distance", points)
+        raw = self._raw(self._exact, "signed_distance", points)
         return raw.float().tanh()[..., 0]
 
     @property
     def draft_distance(self) -> Callable[[Tensor], Tensor] | None:
         """The distance in what colors are computed in, if that is cheaper; else None."""
-        return None if self._color_mlp is self.mlp else self._draft_distance
+        return None if self._rough is self._exact else self._draft_distance
 
     def _draft_distance(self, points: Tensor) -> Tensor:
-        raw = self._raw(self._color_mlp, self._color_weights, "signed_distance", points)
+        raw = self._raw(self._rough, "signed_distance", points)
         return raw.float().tanh()[..., 0]
 
     def color(self, points: Tensor) -> Tensor:
         """Return sRGB colours in [0, 1] at points [P, 3], fp32, [P, 3]."""
-        raw = self._raw(self._color_mlp, self._color_weights, "stf_color", points)
+        raw = self._raw(self._rough, "stf_color", points)
         return raw.float().sigmoid()
 
-    def _raw(
-        self, mlp: ImplicitMLP | SplitMLP, weights: Sequence[Tensor], head: Head, points: Tensor
-    ) -> Tensor:
-        def evaluate(piece: Tensor) -> Tensor:
-            return mlp.only(head, piece[None], weights)[0]
-
-        return in_pieces(evaluate, points, mlp.output.weight.dtype, self._chunk_size, self._crew)
+    def _raw(self, mlp: BoundMLP, head: Head, points: Tensor) -> Tensor:
+        dtype = self.mlp.output.weight.dtype if mlp is self._exact else self._color_dtype
+        evaluate = partial(mlp.only, head)
+        return in_pieces(evaluate, points, dtype, self._chunk_size, self._crew)

@@ -1,36 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The blocks of a prior in bf16 as CPUs run them fastest.
 
-At every product oneDNN turns the matrix of weights into blocks that suit the CPU; here that is done
-once. And where a CPU has bf16 but no AMX, torch's fused attention is hardly faster in bf16 than in
-fp32, while plain products of matrices are: there attention is put together from those.
+Matrices are brought into order once, see `packed_linear`. And where a CPU has bf16 but no AMX,
+torch's fused attention is hardly faster in bf16 than in fp32, while plain products of matrices are:
+there attention is put together from those.
 """
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..device import choose_dtype, cpu_has_amx
+from ..device import cpu_has_amx
 from ..interrupt import Check, ignore
 from ..nn import MLP, Block, SelfAttention
+from ..packed_linear import PackedLinear, Then, is_available
 from .transformer import LatentPrior
 
-_TRIED = ("x86_64", "amd64")
-"""On ARM oneDNN leaves the work to another library."""
 _HEADS_AT_ONCE = 4
 """Whose scores lie in the cache together."""
-
-
-def is_available() -> bool:
-    """Return whether this CPU is fast at bf16, and torch has its own compiler's way to use it."""
-    is_fast = choose_dtype(torch.device("cpu"), "auto") == torch.bfloat16
-    needed = ("_reorder_linear_weight", "_linear_pointwise")
-    has_all = all(hasattr(torch.ops.mkldnn, name) for name in needed)
-    return is_fast and has_all and platform.machine().lower() in _TRIED
 
 
 def pack_blocks(
@@ -59,35 +49,11 @@ def pack_blocks(
         if not isinstance(block, Block):
             continue
         attn: Any = block.attn
-        attn.qkv, attn.out = (PackedLinear(each, num_rows) for each in (attn.qkv, attn.out))
+        attn.qkv, attn.out = (_packed(each, num_rows) for each in (attn.qkv, attn.out))
         layers: Any = block
         layers.mlp = PackedMLP(block.mlp, num_rows)
         layers.attn = attn if is_fused else AttentionByProducts(attn)
     return prior
-
-
-class PackedLinear(nn.Module):
-    """A linear layer in bf16 whose matrix oneDNN has turned round already."""
-
-    def __init__(self, linear: nn.Linear, num_rows: int, *, then: str = "none") -> None:
-        """Take over a layer.
-
-        Args:
-            linear: in bf16, on the CPU.
-            num_rows: of what it is mostly applied to, which the order depends on.
-            then: what follows each product before it is rounded: "none", or "gelu".
-        """
-        super().__init__()
-        self._then = then
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), num_rows)
-        self._bias = linear.bias.detach()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [..., inputs] to [..., outputs], bf16."""
-        mapped: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self._weight, self._bias, self._then, [], "none"
-        )
-        return mapped
 
 
 class PackedMLP(nn.Module):
@@ -95,8 +61,8 @@ class PackedMLP(nn.Module):
 
     def __init__(self, mlp: MLP, num_rows: int) -> None:
         super().__init__()
-        self.fc = PackedLinear(mlp.fc, num_rows, then="gelu")
-        self.proj = PackedLinear(mlp.proj, num_rows)
+        self.fc = _packed(mlp.fc, num_rows, then="gelu")
+        self.proj = _packed(mlp.proj, num_rows)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [..., W] to [..., W]."""
@@ -127,3 +93,7 @@ class AttentionByProducts(nn.Module):
                 attended[item, :, heads] = torch.bmm(shares, v[item, heads]).transpose(0, 1)
         mapped: Tensor = self.out(attended.flatten(2))
         return mapped
+
+
+def _packed(linear: nn.Linear, num_rows: int, *, then: Then = "none") -> PackedLinear:
+    return PackedLinear(linear.weight, linear.bias, num_rows, then=then)

@@ -22,7 +22,7 @@ from maquette.core.diffusion.denoiser import guided_denoiser
 from maquette.core.diffusion.samplers import sample_heun
 from maquette.core.diffusion.schedule import diffusers_sigmas, exp_alphas_cumprod
 from maquette.core.interrupt import Check
-from maquette.core.prior.packed import PackedLinear, is_available
+from maquette.core.packed_linear import PackedLinear, is_available
 from maquette.core.published_pack import PublishedPack
 from maquette.tests.parity.reference_models import (
     TINY,

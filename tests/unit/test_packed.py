@@ -9,7 +9,8 @@ import pytest
 import torch
 from maquette.core.errors import CancelledError
 from maquette.core.nn import SelfAttention
-from maquette.core.prior.packed import AttentionByProducts, PackedLinear, is_available, pack_blocks
+from maquette.core.packed_linear import PackedLinear, Then, is_available
+from maquette.core.prior.packed import AttentionByProducts, pack_blocks
 from maquette.tests.unit.test_int8 import answer, random_prior, relative
 from torch.nn import functional as F
 
@@ -35,15 +36,15 @@ def test_attention_by_products_is_attention(batch: int) -> None:
 
 @NEEDS_BF16
 @torch.no_grad()
-@pytest.mark.parametrize("then", ["none", "gelu"])
-def test_a_packed_layer_is_its_layer(then: str) -> None:
+@pytest.mark.parametrize("then", ["none", "gelu", "swish"])
+def test_a_packed_layer_is_its_layer(then: Then) -> None:
     torch.manual_seed(6)
     layer, x = torch.nn.Linear(70, 90).bfloat16(), torch.randn(2, 37, 70)
 
-    found = PackedLinear(layer, 50, then=then)(x.bfloat16())
+    found = PackedLinear(layer.weight, layer.bias, 50, then=then)(x.bfloat16())
 
     exact = F.linear(x.bfloat16().double(), layer.weight.double(), layer.bias.double())
-    exact = F.gelu(exact) if then == "gelu" else exact
+    exact = {"none": lambda x: x, "gelu": F.gelu, "swish": F.silu}[then](exact)
     assert found.shape == (2, 37, 90) and found.dtype == torch.bfloat16
     # Eight bits: products are summed in fp32 and rounded once.
     torch.testing.assert_close(found.double(), exact, rtol=2**-8, atol=1e-3)
