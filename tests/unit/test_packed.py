@@ -7,10 +7,13 @@ from copy import deepcopy
 
 import pytest
 import torch
+from maquette.core.decoder.bound import bound
+from maquette.core.decoder.implicit_mlp import ImplicitMLP, SplitMLP, implicit_function
 from maquette.core.errors import CancelledError
 from maquette.core.nn import SelfAttention
 from maquette.core.packed_linear import PackedLinear, Then, is_available
 from maquette.core.prior.packed import AttentionByProducts, pack_blocks
+from maquette.core.specs import DECODERS, DecoderSpec
 from maquette.tests.unit.test_int8 import answer, random_prior, relative
 from torch.nn import functional as F
 
@@ -87,3 +90,40 @@ def test_where_torch_cannot_pack_the_prior_stays_as_it_is(monkeypatch: pytest.Mo
 
     assert before.keys() == prior.state_dict().keys()
     assert isinstance(prior.blocks[0].attn, SelfAttention)
+
+
+@NEEDS_BF16
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["shap-e", "starter-scenes"])
+def test_a_packed_field_is_as_near_to_full_precision_as_a_plain_one(name: str) -> None:
+    """One with a layer that takes directions, which are unknown, and one of two networks."""
+    generator = torch.Generator().manual_seed(7)
+    mlp, weights = _random_field(DECODERS[name], generator)
+    half = deepcopy(mlp).bfloat16()
+    own = [weight.bfloat16() for weight in weights]
+    points = 2 * torch.rand(500, 3, generator=generator) - 1
+
+    packed = bound(half, own)
+
+    for head in ("signed_distance", "stf_color"):
+        exact = mlp.only(head, points[None], weights)[0]
+        plain = half.only(head, points[None], own)[0]
+        found = packed.only(head, points)
+        assert found.shape == exact.shape and found.dtype == torch.bfloat16
+        assert 0 < relative(found, exact) < 1.1 * relative(plain, exact) < 0.05
+    assert type(packed) is not type(bound(mlp, weights))
+
+
+def _random_field(
+    spec: DecoderSpec, generator: torch.Generator
+) -> tuple[ImplicitMLP | SplitMLP, list[torch.Tensor]]:
+    mlp = implicit_function(spec).requires_grad_(False)
+    for parameter in mlp.parameters():
+        fan_in = parameter[0].numel() if parameter.ndim > 1 else 25
+        parameter.normal_(0, (2 / fan_in) ** 0.5, generator=generator)
+    weights = []
+    for network in spec.networks if spec.color_width else (spec,):
+        for layer in range(network.num_generated):
+            shape = 1, network.hidden_width, network.input_width(layer)
+            weights.append((2 / shape[2]) ** 0.5 * torch.randn(shape, generator=generator))
+    return mlp, weights
