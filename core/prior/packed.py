@@ -19,8 +19,8 @@ from ..nn import MLP, Block, SelfAttention
 from ..packed_linear import PackedLinear, Then, is_available
 from .transformer import LatentPrior
 
-_HEADS_AT_ONCE = 4
-"""Whose scores lie in the cache together."""
+_HEADS_AT_ONCE = 2
+"""Whose scores lie in the caches together."""
 
 
 def pack_blocks(
@@ -84,14 +84,18 @@ class AttentionByProducts(nn.Module):
         head_width = width // self.num_heads
         qkv = self.qkv(x).view(batch, num_tokens, 3, self.num_heads, head_width)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, T, W / heads]
-        q = q * head_width**-0.5
-        attended = x.new_empty(batch, num_tokens, self.num_heads, head_width)
+        q, k, v = (q * head_width**-0.5).contiguous(), k.contiguous(), v.contiguous()
+        attended, at_once = torch.empty_like(v), min(_HEADS_AT_ONCE, self.num_heads)
+        # In memory that the caches still hold.
+        scores, shares = x.new_empty(2, at_once, num_tokens, num_tokens)
         for item in range(batch):
-            for start in range(0, self.num_heads, _HEADS_AT_ONCE):
-                heads = slice(start, start + _HEADS_AT_ONCE)
-                shares = torch.bmm(q[item, heads], k[item, heads].transpose(1, 2)).softmax(dim=-1)
-                attended[item, :, heads] = torch.bmm(shares, v[item, heads]).transpose(0, 1)
-        mapped: Tensor = self.out(attended.flatten(2))
+            for start in range(0, self.num_heads, at_once):
+                heads = slice(start, min(start + at_once, self.num_heads))
+                some = slice(heads.stop - start)
+                torch.bmm(q[item, heads], k[item, heads].transpose(1, 2), out=scores[some])
+                torch.softmax(scores[some], dim=-1, out=shares[some])
+                torch.bmm(shares[some], v[item, heads], out=attended[item, heads])
+        mapped: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return mapped
 
 
