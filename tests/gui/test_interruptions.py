@@ -21,7 +21,8 @@ MODULE = "'bl_ext.user_default.maquette'"
 def test_undo_and_redo_around_four_variants(app, viewport):
     viewport.press("g", "x", "2", "Return", "g", "y", "3", "Return")
     app.ask(DRAFT)
-    app.ask("probes.choose(count=4)")
+    # So many steps that the keys arrive while there is still work: a draft takes half a second.
+    app.ask("probes.choose(count=4, steps=200)")
     app.ask(GENERATE)
     app.wait_until("bpy.context.window_manager.maquette.fraction > 0.3", RUN_SECONDS)
     viewport.press("ctrl+z", "ctrl+z", "ctrl+shift+z")
