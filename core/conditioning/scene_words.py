@@ -84,7 +84,7 @@ def read_scene(table: WordTable, prompt: str, roles: Mapping[str, str]) -> Scene
         before, after, relation = found[0]
         firsts = _several(table, _part(reading, before), roles)
         second = _part(reading, after)
-        # Nothing lies on or under several things at once.
+        # What bears or covers others is taken for one thing.
         seconds = _several(table, second, roles) if relation == "next to" else (second,)
         return SceneReading(reading, (*firsts, *seconds), relation)
     number = words.number(is_whole=not reading.unknown)
